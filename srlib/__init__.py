@@ -1,0 +1,15 @@
+"""The library of *Five Models and a Ceiling*, a course on super-resolution.
+
+Importing it does no work. Each module does one thing:
+
+- ``data``: where photos are found, and how a photo becomes a training pair
+- ``metrics``: PSNR, SSIM, the baselines, and the ceiling of a picture made of blocks
+- ``models``: the five networks of the article
+- ``training``: compile, fit, predict, evaluate
+- ``plots``: figures; only chapters use it
+- ``notebook``: the few helpers that a chapter's cells call
+- ``download``: a verified download of PASCAL VOC 2007
+- ``provenance``: digests and versions: what a number was made with
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,643 @@
+"""Photos, and how they become training pairs.
+
+A *pair* is one photo at three sizes: the low-resolution input ``lr`` and the two targets
+``x2`` and ``x4``, twice and four times as large. How the photo is shrunk is the *recipe*.
+Everything here is RGB, ``uint8`` in memory and ``float32`` in [0, 1] once it is fed to a
+network.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import, and only batches need it
+    import tensorflow as tf
+
+SCALES = (2, 4)
+LR_SIZE = 72
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+#: What ``cv2.resize`` is told by each recipe. The article passed nothing, which means
+#: bilinear: it reads 2x2 pixels of the photo however many lie under the new one, so fine
+#: detail is not averaged but sampled (aliasing). INTER_AREA averages all of them.
+RECIPES = {"article": cv2.INTER_LINEAR, "antialiased": cv2.INTER_AREA}
+
+
+class DataError(ValueError):
+    """A photo, folder or setting that cannot be used. The message says what to do."""
+
+
+# --- Where photos are found ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The files of one dataset, split into two parts that share no photo.
+
+    Attributes
+    ----------
+    name
+        ``"sample"``, ``"voc2007"`` or the folder's name.
+    folder
+        Where the photos are.
+    train, val
+        The files of each part, sorted by name.
+    enlarge
+        Whether photos smaller than the x4 target are enlarged to it (as the article did
+        with the few of VOC 2007) instead of refused.
+    note
+        What a reader of the numbers has to know about these photos.
+    """
+
+    name: str
+    folder: Path
+    train: tuple[Path, ...]
+    val: tuple[Path, ...]
+    enlarge: bool = False
+    note: str = ""
+
+    def take(self, train: int | None = None, val: int | None = None) -> Photos:
+        """Keep the first `train` and the first `val` photos (``None``: all).
+
+        Raises
+        ------
+        DataError
+            If a part does not have that many.
+        """
+        parts = {"train": train, "val": val}
+        for part, count in parts.items():
+            have = len(getattr(self, part))
+            if count is not None and not 1 <= count <= have:
+                raise DataError(
+                    f"{self.name}: asked for {count} {part} photos, but there are "
+                    f"{have}. Ask for 1 to {have}."
+                )
+        return replace(self, train=self.train[:train], val=self.val[:val])
+
+    def __str__(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        counts = f"{len(self.train)} train, {len(self.val)} val"
+        return f"{self.name}{note}: {counts}"
+
+
+def find_photos(folder: str | os.PathLike[str] | None = None) -> Photos:
+    """Find the photos to work with.
+
+    Looked for, in this order: `folder`; the environment variable ``SRLIB_DATA``; PASCAL
+    VOC 2007 where Kaggle mounts it; ``data/voc2007`` of this project; and at last the
+    sample that comes with the course. A folder that was named must hold photos: nothing
+    is used silently in its place.
+
+    Parameters
+    ----------
+    folder
+        A folder of photos, or one that holds VOC 2007 in any of its usual layouts.
+
+    Returns
+    -------
+    Photos
+        Files sorted by name. As in the article the first fifth validates, at most 1000.
+
+    Raises
+    ------
+    DataError
+        If a named folder does not exist or holds too few photos.
+
+    Examples
+    --------
+    >>> photos = find_photos(sample_folder())
+    >>> photos.name
+    'sample'
+    """
+    named = folder if folder is not None else os.environ.get("SRLIB_DATA")
+    if named is not None:
+        return _photos_in(Path(named).expanduser())
+    places = [*_kaggle_mounts(), _project_folder() / "voc2007"]
+    found = next((place for place in places if _jpeg_folder(place)), None)
+    return _photos_in(found or sample_folder())
+
+
+def sample_folder() -> Path:
+    """Return the folder of the free photos that come with the course."""
+    return _project_folder() / "sample"
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """List the photos directly in `folder`, sorted by name.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no .jpg, .jpeg or .png file in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder. Name a folder that holds photos.")
+    files = sorted(folder.iterdir())
+    photos = [file for file in files if file.suffix.lower() in SUFFIXES]
+    if not photos:
+        what = f"{len(files)} entries, none of them a photo" if files else "nothing"
+        raise DataError(
+            f"{folder} holds {what}. Expected files that end in "
+            f"{', '.join(sorted(SUFFIXES))}, or a folder named JPEGImages."
+        )
+    return photos
+
+
+def _project_folder() -> Path:
+    return Path(__file__).resolve().parents[1] / "data"
+
+
+def _kaggle_mounts() -> Iterator[Path]:
+    """Yield where Kaggle mounts zaraks/pascal-voc-2007: since 2026, and before."""
+    root = Path(os.environ.get("KAGGLE_CACHE_MOUNT_FOLDER", "/kaggle/input"))
+    yield root / "datasets" / "zaraks" / "pascal-voc-2007"
+    yield root / "pascal-voc-2007"
+
+
+def _jpeg_folder(root: Path) -> Path | None:
+    """Find the JPEGImages of VOC 2007's trainval part below `root`, whatever the case."""
+    steps = ["VOCtrainval_06-Nov-2007", "VOCdevkit", "VOC2007"]
+    for start in range(len(steps) + 1):
+        found = _descend(root, [*steps[start:], "JPEGImages"])
+        if found is not None:
+            return found
+    return None
+
+
+def _descend(folder: Path, names: list[str]) -> Path | None:
+    """Follow `names` downwards, ignoring case: Kaggle has lower-cased some of them."""
+    if not names:
+        return folder
+    if not folder.is_dir():
+        return None
+    matches = (e for e in folder.iterdir() if e.name.lower() == names[0].lower())
+    entry = next(matches, None)
+    return _descend(entry, names[1:]) if entry else None
+
+
+def _photos_in(folder: Path) -> Photos:
+    jpegs = _jpeg_folder(folder)
+    if jpegs is not None:
+        return _voc_photos(jpegs)
+    if (folder / "train").is_dir() and (folder / "val").is_dir():
+        parts = [tuple(list_photos(folder / part)) for part in ("train", "val")]
+        return Photos(folder.resolve().name, folder, *parts)
+    return _split(folder.resolve().name, folder, list_photos(folder))
+
+
+def _voc_photos(jpegs: Path) -> Photos:
+    files = list_photos(jpegs)
+    trainval = _trainval_names(jpegs.parent / "ImageSets")
+    if trainval:  # a folder that holds the test photos too must not lend them
+        files = [file for file in files if file.stem in trainval]
+    photos = _split("voc2007", jpegs, files)
+    return replace(photos, enlarge=True, note=_voc_note(files))
+
+
+def _trainval_names(image_sets: Path) -> set[str]:
+    for listing in (image_sets / "Main" / "trainval.txt", image_sets / "trainval.txt"):
+        if listing.is_file():
+            return set(listing.read_text().split())
+    return set()
+
+
+def _voc_note(files: list[Path]) -> str:
+    """Say how this copy differs from the published one: it shows in every number."""
+    notes = [] if len(files) == 5011 else [f"{len(files)} of its 5011 photos"]
+    with Image.open(files[0]) as photo:
+        quality = _jpeg_quality(photo)
+    # The published files are re-encoded once at most; a whole copy at one low quality
+    # was re-encoded by whoever made it.
+    if quality is not None and quality < 80:
+        notes.append(f"JPEG quality {quality}")
+    return ", ".join(notes)
+
+
+def _jpeg_quality(photo: Image.Image) -> int | None:
+    """Estimate the quality setting from the first entry of the luminance table.
+
+    The reference encoder scales its table by ``200 - 2 quality`` per cent (quality 50 and
+    above), and the table's mean is 57.625 at 100 %: the same rule read backwards.
+    """
+    tables = getattr(photo, "quantization", None)
+    if not tables:
+        return None
+    scale = float(np.mean(tables[0])) / 57.625
+    return round(100 - 50 * scale) if scale < 1 else round(50 / scale)
+
+
+def _split(name: str, folder: Path, files: list[Path]) -> Photos:
+    """Let the first fifth validate, at most 1000: of VOC 2007 what the article took."""
+    val = min(1000, len(files) // 5)
+    if val == 0:
+        raise DataError(
+            f"{folder} holds {len(files)} photos: after the split nothing would be left "
+            "to validate on. Expected at least 5."
+        )
+    return Photos(name, folder, train=tuple(files[val:]), val=tuple(files[:val]))
+
+
+# --- Reading one photo -----------------------------------------------------------------
+
+
+def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray:
+    """Read a photo as RGB.
+
+    Parameters
+    ----------
+    path
+        A JPEG or PNG file. Greyscale becomes three equal channels, 16 bits become 8, and
+        transparency is blended onto white, each with a warning that says so.
+    bgr
+        Return the channels in the order of ``cv2.imread``, which the article never turned
+        round: red and blue are swapped.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (height, width, 3), ``uint8``.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, cut short, not a picture, or in CMYK.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    if not content:
+        raise DataError(f"{path}: the file is empty (0 bytes). Fetch it again.")
+    decode = _decode_jpeg if content.startswith(b"\xff\xd8") else _decode_other
+    photo = decode(content, path)
+    return np.ascontiguousarray(photo[..., ::-1]) if bgr else photo
+
+
+def _decode_jpeg(content: bytes, path: Path) -> np.ndarray:
+    components = _jpeg_components(content)
+    if components == 4:
+        raise DataError(_cmyk_message(path))
+    # OpenCV fills the missing part of a cut file with grey and goes on. A whole file ends
+    # its last scan (FF DA) with an end-of-image mark (FF D9).
+    if content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda"):
+        raise DataError(
+            f"{path}: the JPEG is cut short after {len(content)} bytes. Fetch it again."
+        )
+    photo = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if photo is None:
+        raise DataError(_not_a_picture_message(path, content))
+    if components == 1:
+        _warn_converted(path, "greyscale, repeated to three channels")
+    return photo
+
+
+def _jpeg_components(content: bytes) -> int | None:
+    """Read how many colour components a JPEG declares in its frame header (SOF)."""
+    at = 2
+    while at + 10 <= len(content) and content[at] == 0xFF:
+        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4])
+        # C0 to CF are frame headers, but for the tables DHT, JPG and DAC.
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return content[at + 9]
+        at += 2 + length
+    return None
+
+
+def _decode_other(content: bytes, path: Path) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.load()
+            return _to_rgb(ImageOps.exif_transpose(picture), path)
+    except (OSError, SyntaxError) as error:
+        if "truncated" in str(error):
+            raise DataError(
+                f"{path}: cut short after {len(content)} bytes. Fetch it again."
+            ) from error
+        raise DataError(_not_a_picture_message(path, content)) from error
+
+
+def _to_rgb(picture: Image.Image, path: Path) -> np.ndarray:
+    if picture.mode == "CMYK":
+        raise DataError(_cmyk_message(path))
+    if picture.mode.startswith("I"):
+        _warn_converted(path, "16 bits a channel, reduced to 8")
+        grey = np.round(np.asarray(picture, np.float64) / 257).astype(np.uint8)
+        picture = Image.fromarray(grey)
+    if "A" in picture.mode or "transparency" in picture.info:
+        _warn_converted(path, "transparent, blended onto white")
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    elif picture.mode == "L":
+        _warn_converted(path, "greyscale, repeated to three channels")
+    return np.asarray(picture.convert("RGB"))
+
+
+def _warn_converted(path: Path, what: str) -> None:
+    warnings.warn(f"{path}: {what}", stacklevel=2)
+
+
+def _cmyk_message(path: Path) -> str:
+    return (
+        f"{path}: the picture is in CMYK (four inks), which has no one right conversion "
+        "to RGB. Convert it with a colour profile in a photo editor, or remove it."
+    )
+
+
+def _not_a_picture_message(path: Path, content: bytes) -> str:
+    return (
+        f"{path}: not a picture that can be read ({len(content)} bytes that begin with "
+        f"{content[:12]!r}). Expected a JPEG or PNG. Fetch it again or remove it."
+    )
+
+
+# --- From photos to pairs --------------------------------------------------------------
+
+
+class Pair(NamedTuple):
+    """One photo at three sizes, each (size, size, 3), ``uint8``."""
+
+    lr: np.ndarray
+    x2: np.ndarray
+    x4: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Many pairs, stacked.
+
+    Attributes
+    ----------
+    lr, x2, x4
+        ``uint8`` of shape (n, 72, 72, 3), (n, 144, 144, 3) and (n, 288, 288, 3), unless
+        another `lr_size` was asked for.
+    source
+        What the pairs were made from, for the line under a figure.
+    """
+
+    lr: np.ndarray
+    x2: np.ndarray
+    x4: np.ndarray
+    source: str = field(default="", compare=False)
+
+    def __len__(self) -> int:
+        return len(self.lr)
+
+    def __getitem__(self, index: int | slice | np.ndarray) -> Pairs:
+        """Pick pairs. One index gives a stack of one, so shapes never change."""
+        if isinstance(index, (int, np.integer)):
+            index = slice(index, index + 1 or None)
+        return replace(self, lr=self.lr[index], x2=self.x2[index], x4=self.x4[index])
+
+
+def as_float(picture: np.ndarray) -> np.ndarray:
+    """Turn ``uint8`` in [0, 255] into ``float32`` in [0, 1]; the shape stays.
+
+    Examples
+    --------
+    >>> as_float(np.array([0, 255], np.uint8))
+    array([0., 1.], dtype=float32)
+    """
+    if picture.dtype != np.uint8:
+        raise DataError(f"Expected uint8 pictures, found {picture.dtype}.")
+    return picture.astype(np.float32) / 255
+
+
+def make_pair(
+    photo: np.ndarray, recipe: str = "article", *, lr_size: int = LR_SIZE
+) -> Pair:
+    """Shrink one photo to the input and both targets.
+
+    Each size is made from the photo itself, and the photo is stretched to a square, as
+    the article did.
+
+    Parameters
+    ----------
+    photo
+        Shape (height, width, 3), ``uint8``.
+    recipe
+        ``"article"``: ``cv2.resize`` with its default, bilinear without antialiasing.
+        ``"antialiased"``: the mean over the area of each new pixel.
+    lr_size
+        Side of the input in pixels; the targets have twice and four times that.
+
+    Returns
+    -------
+    Pair
+        ``lr``, ``x2`` and ``x4``.
+
+    Raises
+    ------
+    DataError
+        If the recipe is unknown or the photo is not ``uint8`` with three channels.
+    """
+    if recipe not in RECIPES:
+        raise DataError(f"Unknown recipe {recipe!r}. Known: {', '.join(RECIPES)}.")
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[-1] != 3:
+        raise DataError(
+            "Expected a photo of shape (height, width, 3) and type uint8, found "
+            f"{photo.shape} and {photo.dtype}. read_photo gives the right one."
+        )
+    sizes = [lr_size * scale for scale in (1, *SCALES)]
+    how = RECIPES[recipe]
+    return Pair(*(cv2.resize(photo, (s, s), interpolation=how) for s in sizes))
+
+
+def load_pairs(
+    photos: Photos,
+    part: Literal["train", "val"],
+    recipe: str = "article",
+    *,
+    lr_size: int = LR_SIZE,
+    bgr: bool = False,
+) -> Pairs:
+    """Read each photo of one part once, on all cores, and make its pair.
+
+    A photo takes 319 KiB as a pair (72, 144 and 288 pixels, ``uint8``): 1.6 GiB for all
+    of VOC 2007. So every epoch can be served from memory.
+
+    Parameters
+    ----------
+    photos
+        What `find_photos` returned.
+    part
+        ``"train"`` or ``"val"``.
+    recipe, lr_size
+        As in `make_pair`.
+    bgr
+        As in `read_photo`.
+
+    Raises
+    ------
+    DataError
+        If photos cannot be read or are smaller than the x4 target. All of them are tried
+        before the error, which names up to ten.
+    """
+    paths = getattr(photos, part)
+    least = 0 if photos.enlarge else lr_size * SCALES[-1]
+    if recipe not in RECIPES:  # before thousands of photos are read, not after
+        raise DataError(f"Unknown recipe {recipe!r}. Known: {', '.join(RECIPES)}.")
+
+    sides = [lr_size * scale for scale in (1, *SCALES)]
+    stacks = [np.empty((len(paths), side, side, 3), np.uint8) for side in sides]
+
+    def load(index: int) -> DataError | None:
+        try:
+            photo = read_photo(paths[index], bgr=bgr)
+            _check_size(photo, paths[index], least)
+            for stack, picture in zip(
+                stacks, make_pair(photo, recipe, lr_size=lr_size), strict=True
+            ):
+                stack[index] = picture
+        except DataError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV works outside the GIL
+        _raise_all(pool.map(load, range(len(paths))), len(paths))
+    return Pairs(*stacks, source=f"{photos.name}, {len(paths)} photos, {recipe} recipe")
+
+
+def _check_size(photo: np.ndarray, path: Path, least: int) -> None:
+    height, width = photo.shape[:2]
+    if min(height, width) < least:
+        raise DataError(
+            f"{path}: {width}x{height} pixels, but the x4 target needs at least "
+            f"{least}x{least}: enlarging would invent it. Remove this photo."
+        )
+
+
+def _raise_all(results: Iterable[DataError | None], total: int) -> None:
+    errors = [error for error in results if error]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        lines = [f"- {error}" for error in errors[:10]]
+        more = [f"- and {len(errors) - 10} more"] if len(errors) > 10 else []
+        head = f"{len(errors)} of {total} photos cannot be used:"
+        raise DataError("\n".join([head, *lines, *more]))
+
+
+# --- From pairs to batches -------------------------------------------------------------
+
+
+def training_batches(
+    pairs: Pairs, batch_size: int = 64, *, seed: int = 0, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Serve shuffled batches for ever; an epoch is ``ceil(len(pairs) / batch_size)``.
+
+    Every epoch shows every photo once, in an order that depends on `seed` and the epoch's
+    number alone. So a run that was interrupted after epoch 5 continues with
+    ``first_epoch=5`` exactly as it would have.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of ``(lr, {"x2": x2, "x4": x4})``, ``float32`` in [0, 1].
+    """
+    import tensorflow as tf
+
+    def order(epoch: np.ndarray) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(len(pairs))
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        indices = tf.numpy_function(order, [epoch], tf.int64, stateful=False)
+        indices.set_shape([len(pairs)])
+        return tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
+
+    epochs = tf.data.Dataset.counter(first_epoch)
+    return _serve(pairs, epochs.flat_map(one_epoch))
+
+
+def validation_batches(pairs: Pairs, batch_size: int = 64) -> tf.data.Dataset:
+    """Serve every photo once, in order, the same each time.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of ``(lr, {"x2": x2, "x4": x4})``, ``float32`` in [0, 1].
+    """
+    import tensorflow as tf
+
+    return _serve(pairs, tf.data.Dataset.range(len(pairs)).batch(batch_size))
+
+
+def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
+    """Turn batches of indices into batches of pictures, one batch ahead of the model."""
+    import tensorflow as tf
+
+    stacks = (pairs.lr, pairs.x2, pairs.x4)
+
+    def pick(index: np.ndarray) -> list[np.ndarray]:
+        return [stack[index] for stack in stacks]
+
+    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        # A function, not a constant: a constant would copy all the photos into the graph.
+        pictures = tf.numpy_function(pick, [index], [tf.uint8] * 3, stateful=False)
+        for picture, stack in zip(pictures, stacks, strict=True):
+            picture.set_shape([None, *stack.shape[1:]])
+        lr, x2, x4 = (tf.cast(picture, tf.float32) / 255 for picture in pictures)
+        return lr, {"x2": x2, "x4": x4}
+
+    return indices.map(fetch, num_parallel_calls=2).prefetch(2)
+
+
+# --- Pictures without photos -----------------------------------------------------------
+
+
+def dead_leaves(count: int, size: int = 288, seed: int = 0) -> np.ndarray:
+    """Paint pictures of overlapping discs, with the statistics of natural ones.
+
+    Radii follow a power law (density proportional to r^-3), which makes the picture look
+    alike at every distance, as photographs do: occlusion, edges, flat parts and a power
+    spectrum that falls about as 1/f^2. The same arguments give the same pictures.
+
+    Parameters
+    ----------
+    count
+        How many pictures.
+    size
+        Side in pixels.
+    seed
+        Picture k depends on `seed` and k alone.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (count, size, size, 3), ``uint8``.
+
+    References
+    ----------
+    Lee, Mumford, Huang: Occlusion models for natural images, IJCV 41 (2001).
+    Achddou, Gousseau, Ladjal: Synthetic images as a regularity prior for image
+    restoration neural networks, SSVM 2021.
+    """
+    if count < 1 or size < 8:
+        raise DataError(f"Expected count >= 1, size >= 8; found {count} and {size}.")
+    return np.stack([_leaves(size, np.random.default_rng([seed, k])) for k in range(count)])
+
+
+def _leaves(size: int, rng: np.random.Generator) -> np.ndarray:
+    # Drawn twice as large and halved by area, so that edges are antialiased.
+    side = 2 * size
+    canvas = np.empty((side, side, 3), np.uint8)
+    canvas[:] = rng.integers(0, 256, 3)
+    smallest, largest = side / 144, side / 3
+    # Inverse of the distribution function of r^-3 cut to [smallest, largest].
+    u = rng.random(2500)
+    radii = (smallest**-2 - u * (smallest**-2 - largest**-2)) ** -0.5
+    centres = rng.uniform(-0.1 * side, 1.1 * side, (len(radii), 2))
+    colours = rng.integers(0, 256, (len(radii), 3))
+    for radius, centre, colour in zip(radii, centres, colours, strict=True):
+        position = tuple(int(c) for c in centre)
+        cv2.circle(canvas, position, round(radius), colour.tolist(), thickness=-1)
+    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,202 @@
+"""Train a network and see how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from srlib import data, metrics, small
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a run may cost.
+
+    Attributes
+    ----------
+    name
+        ``"quick"``, ``"reduced"`` or ``"full"``.
+    train_photos, val_photos
+        How many photos of each part; ``None`` for all.
+    epochs
+        ``None`` for as many as the article trained.
+    batch_size
+        The article's is 64. With few photos that would leave too few steps.
+    """
+
+    name: str
+    train_photos: int | None
+    val_photos: int | None
+    epochs: int | None
+    batch_size: int
+
+
+#: quick: the sample, seconds. reduced: VOC 2007 on a processor, minutes. full: what the
+#: article did, on a GPU or overnight.
+BUDGETS = {
+    "quick": Budget("quick", None, None, 12, 8),
+    "reduced": Budget("reduced", 1000, 300, None, 32),
+    "full": Budget("full", None, None, None, 64),
+}
+
+
+def choose_budget(photos: data.Photos) -> Budget:
+    """Choose what this machine can do in a chapter with these photos."""
+    if len(photos.train) < BUDGETS["reduced"].train_photos:
+        return BUDGETS["quick"]
+    return BUDGETS["full" if tf.config.list_physical_devices("GPU") else "reduced"]
+
+
+def fit(
+    model: keras.Model,
+    train: data.Pairs,
+    val: data.Pairs,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    loss_weights: Mapping[str, float] | None = None,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    first_epoch: int = 0,
+    at_small_size: bool = True,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, list[float]]:
+    """Train `model` with Adam on the mean squared error of each output.
+
+    Parameters
+    ----------
+    model
+        With outputs named ``x2`` or ``x2`` and ``x4``.
+    train, val
+        The pairs to learn from, and those to score after every epoch.
+    epochs
+        In each of them every training pair is seen once, the last batch included.
+    batch_size
+        Pairs a step.
+    loss_weights
+        By output; 1 each unless told otherwise. Their weighted errors are added.
+    learning_rate
+        Of Adam, whose default this is.
+    seed
+        Decides the order of the pairs. Fresh weights have a seed of their own.
+    first_epoch
+        Where to go on, if epochs were trained before.
+    at_small_size
+        Train one pixel where the network draws a block of equal ones (see `small`). The
+        numbers are the same.
+    callbacks
+        Passed on to Keras.
+
+    Returns
+    -------
+    dict
+        One list a curve, one number an epoch: ``loss``, and by output ``x2_loss`` (mean
+        squared error), ``x2_psnr_db`` and ``x2_article_psnr_db``; ``val_`` in front for
+        the validation pairs.
+    """
+    trained, blocks = (
+        small.small_form(model)
+        if at_small_size
+        else (model, dict.fromkeys(model.output, 1))
+    )
+    trained.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=dict.fromkeys(blocks, small.packed_mse),
+        loss_weights={head: (loss_weights or {}).get(head, 1.0) for head in blocks},
+        metrics={head: small.packed_metrics() for head in blocks},
+    )
+
+    def pack(lr: tf.Tensor, hr: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict]:
+        return lr, {
+            head: small.pack_target(hr[head], block) for head, block in blocks.items()
+        }
+
+    shuffled = data.training_batches(train, batch_size, seed=seed, first_epoch=first_epoch)
+    run = trained.fit(
+        shuffled.map(pack).prefetch(2),
+        steps_per_epoch=-(-len(train) // batch_size),
+        validation_data=data.validation_batches(val, batch_size).map(pack),
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        callbacks=list(callbacks),
+        verbose=0,
+    )
+    return _named_curves(run.history, list(blocks))
+
+
+def _named_curves(history: dict[str, list], heads: list[str]) -> dict[str, list[float]]:
+    """Give the curves of a network with one output the same names as any other's."""
+    curves = {name: [float(value) for value in curve] for name, curve in history.items()}
+    if len(heads) > 1:
+        return curves
+    named = {}
+    for name, curve in curves.items():
+        start, key = ("val_", name[4:]) if name.startswith("val_") else ("", name)
+        named[f"{start}{heads[0]}_{key}"] = curve
+        if key == "loss":
+            named[name] = curve
+    return named
+
+
+def predict(
+    model: keras.Model, lr: np.ndarray, batch_size: int = 32
+) -> dict[str, np.ndarray]:
+    """Enlarge pictures with a network.
+
+    Parameters
+    ----------
+    model
+        A network of `models`.
+    lr
+        Stack (n, height, width, 3), ``uint8`` or in [0, 1].
+    batch_size
+        Pictures at a time.
+
+    Returns
+    -------
+    dict
+        By output a stack in [0, 1], clipped, ``float32``.
+    """
+    lr = data.as_float(lr) if lr.dtype == np.uint8 else np.asarray(lr, np.float32)
+    parts = [
+        model.predict_on_batch(lr[start : start + batch_size])
+        for start in range(0, len(lr), batch_size)
+    ]
+    return {
+        head: np.clip(np.concatenate([p[head] for p in parts]), 0, 1) for head in parts[0]
+    }
+
+
+def score(pictures: Mapping[str, np.ndarray], pairs: data.Pairs) -> dict[str, np.ndarray]:
+    """Return the PSNR in dB of each picture, by output. See `metrics.psnr`."""
+    return {
+        head: metrics.psnr(data.as_float(getattr(pairs, head)), picture)
+        for head, picture in pictures.items()
+    }
+
+
+def score_baselines(pairs: data.Pairs) -> dict[str, dict[str, np.ndarray]]:
+    """Return the PSNR in dB of each picture by interpolation, and the ceilings of blocks.
+
+    Returns
+    -------
+    dict
+        By output, then by method: ``nearest``, ``bilinear``, ``bicubic``, and
+        ``2x2 ceiling`` (for x4 also ``4x4 ceiling``), one number a picture.
+    """
+    lr = data.as_float(pairs.lr)
+    scores = {}
+    for scale in data.SCALES:
+        target = data.as_float(getattr(pairs, f"x{scale}"))
+        by_method = {
+            method: metrics.psnr(target, metrics.upscale(lr, scale, method))
+            for method in metrics.BASELINES
+        }
+        for block in (b for b in (2, 4) if b <= scale):
+            by_method[f"{block}x{block} ceiling"] = metrics.ceiling_psnr(target, block)
+        scores[f"x{scale}"] = by_method
+    return scores
