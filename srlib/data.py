@@ -8,8 +8,10 @@ network.
 
 from __future__ import annotations
 
+import csv
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +23,15 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from srlib import download
+
 if TYPE_CHECKING:  # TensorFlow takes seconds to import, and only batches need it
     import tensorflow as tf
 
 SCALES = (2, 4)
 LR_SIZE = 72
 SUFFIXES = {".jpg", ".jpeg", ".png"}
+MAX_PIXELS = 178_956_970  # of one photo: where Pillow, too, suspects an attack
 
 #: What ``cv2.resize`` is told by each recipe. The article passed nothing, which means
 #: bilinear: it reads 2x2 pixels of the photo however many lie under the new one, so fine
@@ -91,7 +96,9 @@ class Photos:
         return f"{self.name}{note}: {counts}"
 
 
-def find_photos(folder: str | os.PathLike[str] | None = None) -> Photos:
+def find_photos(
+    folder: str | os.PathLike[str] | None = None, *, fetch: bool = False
+) -> Photos:
     """Find the photos to work with.
 
     Looked for, in this order: `folder`; the environment variable ``SRLIB_DATA``; PASCAL
@@ -103,6 +110,9 @@ def find_photos(folder: str | os.PathLike[str] | None = None) -> Photos:
     ----------
     folder
         A folder of photos, or one that holds VOC 2007 in any of its usual layouts.
+    fetch
+        If VOC 2007 is nowhere, download it to ``data/voc2007`` (460 MB, see `download`)
+        instead of taking the sample.
 
     Returns
     -------
@@ -120,11 +130,13 @@ def find_photos(folder: str | os.PathLike[str] | None = None) -> Photos:
     >>> photos.name
     'sample'
     """
-    named = folder if folder is not None else os.environ.get("SRLIB_DATA")
+    named = folder if folder is not None else os.environ.get("SRLIB_DATA") or None
     if named is not None:
         return _photos_in(Path(named).expanduser())
-    places = [*_kaggle_mounts(), _project_folder() / "voc2007"]
-    found = next((place for place in places if _jpeg_folder(place)), None)
+    own = _project_folder() / "voc2007"
+    found = next((place for place in (*_kaggle_mounts(), own) if _jpeg_folder(place)), None)
+    if found is None and fetch:
+        found = download.download_voc2007(own)
     return _photos_in(found or sample_folder())
 
 
@@ -154,6 +166,32 @@ def list_photos(folder: Path) -> list[Path]:
     return photos
 
 
+def credits(paths: Iterable[Path]) -> str:
+    """Name the photographers of photos from the sample, as their licences ask.
+
+    A picture made from a photo under CC BY-SA has to be shared under that licence, so the
+    text says so. For photos that come with no list of credits it names their folder.
+    """
+    entries, share_alike = [], ""
+    for path in paths:
+        row = _credits_of(path.parents[1]).get(f"{path.parent.name}/{path.name}")
+        if row is None:
+            entries.append(f"a photo of {path.parent}")
+            continue
+        entries.append(f"{row['title']} ({row['author']}, {row['licence']})")
+        if "SA" in row["licence"]:
+            share_alike = f" This figure: {row['licence']}."
+    return f"Photos: {'; '.join(dict.fromkeys(entries))}.{share_alike}" if entries else ""
+
+
+def _credits_of(sample: Path) -> dict[str, dict[str, str]]:
+    listing = sample / "CREDITS.csv"
+    if not listing.is_file():
+        return {}
+    with listing.open(encoding="utf-8", newline="") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
 def _project_folder() -> Path:
     return Path(__file__).resolve().parents[1] / "data"
 
@@ -166,7 +204,9 @@ def _kaggle_mounts() -> Iterator[Path]:
 
 
 def _jpeg_folder(root: Path) -> Path | None:
-    """Find the JPEGImages of VOC 2007's trainval part below `root`, whatever the case."""
+    """Find the JPEGImages of VOC 2007's trainval part in `root`, whatever the case."""
+    if root.name.lower() == "jpegimages" and root.is_dir():
+        return root
     steps = ["VOCtrainval_06-Nov-2007", "VOCdevkit", "VOC2007"]
     for start in range(len(steps) + 1):
         found = _descend(root, [*steps[start:], "JPEGImages"])
@@ -215,8 +255,11 @@ def _trainval_names(image_sets: Path) -> set[str]:
 def _voc_note(files: list[Path]) -> str:
     """Say how this copy differs from the published one: it shows in every number."""
     notes = [] if len(files) == 5011 else [f"{len(files)} of its 5011 photos"]
-    with Image.open(files[0]) as photo:
-        quality = _jpeg_quality(photo)
+    try:
+        with Image.open(files[0]) as photo:
+            quality = _jpeg_quality(photo)
+    except OSError:  # not a picture: said when it is read, with all the others
+        quality = None
     # The published files are re-encoded once at most; a whole copy at one low quality
     # was re-encoded by whoever made it.
     if quality is not None and quality < 80:
@@ -271,24 +314,41 @@ def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray
     Raises
     ------
     DataError
-        If the file is empty, cut short, not a picture, or in CMYK.
+        If the file is missing, empty, cut short, not a JPEG or PNG, in CMYK, or claims
+        more pixels than any photo has.
     """
     path = Path(path)
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened ({error.strerror}).") from error
     if not content:
         raise DataError(f"{path}: the file is empty (0 bytes). Fetch it again.")
-    decode = _decode_jpeg if content.startswith(b"\xff\xd8") else _decode_other
+    decode = _decode_jpeg if content.startswith(b"\xff\xd8") else _decode_png
     photo = decode(content, path)
     return np.ascontiguousarray(photo[..., ::-1]) if bgr else photo
 
 
+# C0 to CF announce a frame (its size and colours), but for the tables DHT, JPG and DAC.
+_JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_END = 0xD9
+# Inside compressed data FF is followed by 00 or a restart mark, D0 to D7.
+_JPEG_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])")
+
+
 def _decode_jpeg(content: bytes, path: Path) -> np.ndarray:
-    components = _jpeg_components(content)
+    segments = list(_jpeg_segments(content))
+    frames = [body for marker, body in segments if marker in _JPEG_FRAMES]
+    if not frames or len(frames[0]) < 6:
+        raise DataError(_not_a_picture_message(path, content))
+    height, width = (int.from_bytes(frames[0][at : at + 2]) for at in (1, 3))
+    components = frames[0][5]
     if components == 4:
         raise DataError(_cmyk_message(path))
-    # OpenCV fills the missing part of a cut file with grey and goes on. A whole file ends
-    # its last scan (FF DA) with an end-of-image mark (FF D9).
-    if content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda"):
+    if width * height > MAX_PIXELS:
+        raise DataError(_too_large_message(path, width, height))
+    # OpenCV fills the missing part of a cut file with grey and goes on.
+    if segments[-1][0] != _JPEG_END:
         raise DataError(
             f"{path}: the JPEG is cut short after {len(content)} bytes. Fetch it again."
         )
@@ -300,36 +360,42 @@ def _decode_jpeg(content: bytes, path: Path) -> np.ndarray:
     return photo
 
 
-def _jpeg_components(content: bytes) -> int | None:
-    """Read how many colour components a JPEG declares in its frame header (SOF)."""
+def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each segment's marker and content, up to the end of the picture.
+
+    What a segment holds (the EXIF data may hold a small JPEG) is passed over, and so is
+    what follows the picture (a phone may append a film).
+    """
     at = 2
-    while at + 10 <= len(content) and content[at] == 0xFF:
-        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4])
-        # C0 to CF are frame headers, but for the tables DHT, JPG and DAC.
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return content[at + 9]
-        at += 2 + length
-    return None
+    while found := _JPEG_MARKER.search(content, at):
+        marker, start = found[1][0], found.end()
+        at = start + int.from_bytes(content[start : start + 2])
+        yield marker, content[start + 2 : at]
+        if marker == _JPEG_END:
+            return
 
 
-def _decode_other(content: bytes, path: Path) -> np.ndarray:
+def _decode_png(content: bytes, path: Path) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             picture.load()
-            return _to_rgb(ImageOps.exif_transpose(picture), path)
-    except (OSError, SyntaxError) as error:
+            upright = ImageOps.exif_transpose(picture)
+    except Image.DecompressionBombError as error:
+        width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
+        raise DataError(_too_large_message(path, width, height)) from error
+    except (OSError, SyntaxError, ValueError) as error:
         if "truncated" in str(error):
             raise DataError(
                 f"{path}: cut short after {len(content)} bytes. Fetch it again."
             ) from error
         raise DataError(_not_a_picture_message(path, content)) from error
+    if content[24] == 16:  # of every PNG this byte holds the bits a channel
+        _warn_converted(path, "16 bits a channel, reduced to 8")
+    return _to_rgb(upright, path)
 
 
 def _to_rgb(picture: Image.Image, path: Path) -> np.ndarray:
-    if picture.mode == "CMYK":
-        raise DataError(_cmyk_message(path))
-    if picture.mode.startswith("I"):
-        _warn_converted(path, "16 bits a channel, reduced to 8")
+    if picture.mode.startswith("I"):  # 16 bits of grey; of colour Pillow has made 8
         grey = np.round(np.asarray(picture, np.float64) / 257).astype(np.uint8)
         picture = Image.fromarray(grey)
     if "A" in picture.mode or "transparency" in picture.info:
@@ -337,7 +403,7 @@ def _to_rgb(picture: Image.Image, path: Path) -> np.ndarray:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
-    elif picture.mode == "L":
+    elif picture.mode in ("1", "L"):
         _warn_converted(path, "greyscale, repeated to three channels")
     return np.asarray(picture.convert("RGB"))
 
@@ -353,10 +419,18 @@ def _cmyk_message(path: Path) -> str:
     )
 
 
+def _too_large_message(path: Path, width: int, height: int) -> str:
+    return (
+        f"{path}: {width}x{height} pixels are too many for a photo: the file is damaged, "
+        f"or made to fill the memory. Expected at most {MAX_PIXELS} in all. Fetch it "
+        "again or remove it."
+    )
+
+
 def _not_a_picture_message(path: Path, content: bytes) -> str:
     return (
         f"{path}: not a picture that can be read ({len(content)} bytes that begin with "
-        f"{content[:12]!r}). Expected a JPEG or PNG. Fetch it again or remove it."
+        f"{content[:12]!r}). Expected a JPEG or PNG. Fetch it again, convert or remove it."
     )
 
 
@@ -395,7 +469,8 @@ class Pairs:
     def __getitem__(self, index: int | slice | np.ndarray) -> Pairs:
         """Pick pairs. One index gives a stack of one, so shapes never change."""
         if isinstance(index, (int, np.integer)):
-            index = slice(index, index + 1 or None)
+            index = range(len(self))[index]  # raises IndexError, so that loops end
+            index = slice(index, index + 1)
         return replace(self, lr=self.lr[index], x2=self.x2[index], x4=self.x4[index])
 
 
@@ -408,7 +483,10 @@ def as_float(picture: np.ndarray) -> np.ndarray:
     array([0., 1.], dtype=float32)
     """
     if picture.dtype != np.uint8:
-        raise DataError(f"Expected uint8 pictures, found {picture.dtype}.")
+        raise DataError(
+            f"Expected uint8 pictures in [0, 255], found {picture.dtype}. Pictures that "
+            "are in [0, 1] already need no as_float."
+        )
     return picture.astype(np.float32) / 255
 
 

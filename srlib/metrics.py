@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Y_WEIGHTS = np.array([65.481, 128.553, 24.966])
 Y_OFFSET = 16.0
 
+#: A network draws beyond [0, 1], which is clipped. So far beyond it the picture was meant
+#: to be in [0, 255], and clipping would hide that.
+OVERSHOOT = 15.0
+
 
 class MetricError(ValueError):
     """Pictures that cannot be compared. The message says what was found and expected."""
@@ -65,7 +69,8 @@ def psnr(
     Raises
     ------
     MetricError
-        If the pictures are not in [0, 1], differ in shape, or `crop` leaves nothing.
+        If the target is not in [0, 1], the picture is far from it (one in [0, 255]), they
+        differ in shape, or `crop` leaves nothing.
 
     Examples
     --------
@@ -77,6 +82,8 @@ def psnr(
     """
     target, picture = (_crop(p, crop) for p in _comparable(target, picture))
     if y_only:
+        if target.shape[-1] != 3:
+            raise MetricError(f"Y is made from RGB; found {target.shape}. Omit y_only.")
         target, picture = to_y(target), to_y(picture)
     with np.errstate(divide="ignore"):
         return _each(-10 * np.log10(np.mean((target - picture) ** 2, axis=(-3, -2, -1))))
@@ -148,7 +155,8 @@ def _comparable(
             f"The target is {target.shape}, the picture {picture.shape}. Expected the "
             "same shape: does the picture have the scale of this target?"
         )
-    _check_range(target)
+    _check_range("target", target, slack=1e-6)
+    _check_range("picture", picture, slack=OVERSHOOT)
     target, picture = target.astype(np.float64), picture.astype(np.float64)
     return target, np.clip(picture, 0, 1) if clip else picture
 
@@ -168,11 +176,11 @@ def _check_picture(name: str, value: np.ndarray) -> None:
         raise MetricError(f"The {name} holds NaN or infinity: has the training diverged?")
 
 
-def _check_range(target: np.ndarray) -> None:
-    low, high = target.min(), target.max()
-    if low < -1e-6 or high > 1 + 1e-6:
+def _check_range(name: str, value: np.ndarray, *, slack: float) -> None:
+    low, high = value.min(), value.max()
+    if low < -slack or high > 1 + slack:
         raise MetricError(
-            f"The target runs from {low:.3g} to {high:.3g}. Expected [0, 1]: divide by "
+            f"The {name} runs from {low:.3g} to {high:.3g}. Expected [0, 1]: divide by "
             "255, or clip."
         )
 
@@ -228,6 +236,7 @@ def resize(picture: np.ndarray, size: tuple[int, int], method: str) -> np.ndarra
     The same as MATLAB's ``imresize``, in floating point. Clipped to [0, 1].
     """
     _check_picture("picture", picture)
+    _check_range("picture", picture, slack=OVERSHOOT)
     if picture.ndim == 4:
         return np.stack([resize(one, size, method) for one in picture])
     planes = [
@@ -296,6 +305,8 @@ def _views(picture: np.ndarray, size: int) -> np.ndarray:
 def _filter_rows(
     lr: np.ndarray, hr: np.ndarray, scale: int, size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    _check_picture("input", lr)
+    _check_picture("target", hr)
     height, width, channels = lr.shape[-3:]
     if hr.shape != (len(lr), height * scale, width * scale, channels):
         raise MetricError(f"{hr.shape} is not {scale} times {lr.shape}.")

@@ -109,6 +109,8 @@ def pack_target(target: tf.Tensor, block: int) -> tf.Tensor:
         Shape (n, height / block, width / block, 4): three means, and the mean squared
         difference from them over the tile's pixels and channels.
     """
+    if block == 1:  # nothing is averaged, nothing left out
+        return ops.concatenate([target, ops.zeros_like(target[..., :1])], axis=-1)
     means = ops.average_pool(target, block)
     spread = target - ops.repeat(ops.repeat(means, block, axis=1), block, axis=2)
     rest = ops.average_pool(ops.mean(ops.square(spread), axis=-1, keepdims=True), block)
@@ -117,6 +119,7 @@ def pack_target(target: tf.Tensor, block: int) -> tf.Tensor:
 
 def packed_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
     """Return the mean squared error of each picture against the unpacked target."""
+    picture = ops.cast(picture, packed.dtype)  # Keras casts for a loss, not for a metric
     error = ops.square(packed[..., :3] - picture)
     return ops.mean(error, axis=(1, 2, 3)) + ops.mean(packed[..., 3], axis=(1, 2))
 
@@ -124,11 +127,13 @@ def packed_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
 def packed_metrics() -> list[keras.metrics.Metric]:
     """Return the metrics that training reports for one output, new each time.
 
+    ``mse`` is the mean squared error over pictures, nothing clipped, as the loss has it.
     ``psnr_db`` is the mean over pictures, clipped to [0, 1] like `metrics.psnr`.
     ``article_psnr_db`` is what the article plotted: nothing is clipped, and the squared
     error is averaged over each batch before the logarithm is taken.
     """
     return [
+        keras.metrics.MeanMetricWrapper(packed_mse, name="mse"),
         keras.metrics.MeanMetricWrapper(_psnr_db, name="psnr_db"),
         keras.metrics.MeanMetricWrapper(_article_psnr_db, name="article_psnr_db"),
     ]

@@ -38,7 +38,7 @@ class Budget:
 #: quick: the sample, seconds. reduced: VOC 2007 on a processor, minutes. full: what the
 #: article did, on a GPU or overnight.
 BUDGETS = {
-    "quick": Budget("quick", None, None, 12, 8),
+    "quick": Budget("quick", None, None, 20, 4),
     "reduced": Budget("reduced", 1000, 300, None, 32),
     "full": Budget("full", None, None, None, 64),
 }
@@ -97,7 +97,18 @@ def fit(
         One list a curve, one number an epoch: ``loss``, and by output ``x2_loss`` (mean
         squared error), ``x2_psnr_db`` and ``x2_article_psnr_db``; ``val_`` in front for
         the validation pairs.
+
+    Raises
+    ------
+    ValueError
+        If there is a loss weight for an output that `model` has not.
     """
+    weights = dict(loss_weights or {})
+    if weights.keys() - model.output:
+        raise ValueError(
+            f"Found loss weights for {', '.join(weights)}, but {model.name} has the "
+            f"outputs {', '.join(model.output)}. Remove the others."
+        )
     trained, blocks = (
         small.small_form(model)
         if at_small_size
@@ -106,7 +117,7 @@ def fit(
     trained.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
         loss=dict.fromkeys(blocks, small.packed_mse),
-        loss_weights={head: (loss_weights or {}).get(head, 1.0) for head in blocks},
+        loss_weights={head: weights.get(head, 1.0) for head in blocks},
         metrics={head: small.packed_metrics() for head in blocks},
     )
 
@@ -129,17 +140,17 @@ def fit(
 
 
 def _named_curves(history: dict[str, list], heads: list[str]) -> dict[str, list[float]]:
-    """Give the curves of a network with one output the same names as any other's."""
-    curves = {name: [float(value) for value in curve] for name, curve in history.items()}
-    if len(heads) > 1:
-        return curves
-    named = {}
-    for name, curve in curves.items():
-        start, key = ("val_", name[4:]) if name.startswith("val_") else ("", name)
-        named[f"{start}{heads[0]}_{key}"] = curve
-        if key == "loss":
-            named[name] = curve
-    return named
+    """Name the curves by output, also those of a network with one output."""
+    curves = {}
+    for name, curve in history.items():
+        part, key = ("val_", name[4:]) if name.startswith("val_") else ("", name)
+        if len(heads) == 1 and key != "loss":
+            key = f"{heads[0]}_{key}"
+        curves[part + key] = [float(value) for value in curve]
+    # Keras averages an output's own loss over batches, a small last one like any other.
+    for name in [name for name in curves if name.endswith("_mse")]:
+        curves[name.removesuffix("mse") + "loss"] = curves.pop(name)
+    return curves
 
 
 def predict(

@@ -1,0 +1,94 @@
+"""What the cells of a chapter call besides the library: start, say, show."""
+
+from __future__ import annotations
+
+import io
+import os
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from IPython.display import Image, Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from srlib import data, plots, provenance
+
+
+def start(folder: str | None = None) -> data.Photos:
+    """Begin a chapter: find the photos, set the style, say in one line what is here."""
+    # TensorFlow reads this once, when it is imported: no log lines between the cells.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+    import tensorflow as tf
+
+    plots.use_style()
+    keras.utils.set_random_seed(0)
+    tf.config.experimental.enable_op_determinism()
+    photos = data.find_photos(folder)
+    gpus = tf.config.list_physical_devices("GPU")
+    versions = provenance.versions()
+    say(
+        f"Photos: {photos}. "
+        f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, "
+        f"{len(gpus) or 'no'} GPU."
+    )
+    return photos
+
+
+def say(markdown: str) -> None:
+    """Print a sentence whose numbers were just computed."""
+    display(Markdown(markdown))
+
+
+def table(rows: Mapping[str, Mapping[str, float | str]], corner: str = "") -> None:
+    """Print a table: by row name, then by column name; numbers with two decimals."""
+    columns = list(next(iter(rows.values())))
+    lines = [
+        f"| {corner} | " + " | ".join(columns) + " |",
+        "|:--|" + "--:|" * len(columns),
+    ]
+    for name, cells in rows.items():
+        texts = (_text(cells.get(column, "")) for column in columns)
+        lines.append(f"| {name} | " + " | ".join(texts) + " |")
+    say("\n".join(lines))
+
+
+def _text(value: float | str) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def show(
+    axes: Axes, protocol: str = "", photos: Iterable[Path] = (), *, as_jpeg: bool = False
+) -> None:
+    """Show the figure that `axes` belong to, and in it how it was made and from what.
+
+    Parameters
+    ----------
+    axes
+        Any axes of the figure, or an array of them.
+    protocol
+        Data, recipe, colour space, crop, and what was averaged.
+    photos
+        The files that are shown, for their credits.
+    as_jpeg
+        Store as JPEG (quality 88, no colour subsampling), which takes a fifth of what PNG
+        would. Figures that show photos always are.
+    """
+    figure = (axes if isinstance(axes, Axes) else axes.flat[0]).figure
+    photos = list(photos)
+    lines = [protocol, data.credits(photos)] if photos else [protocol]
+    columns = round(17 * figure.get_figwidth())
+    small_print = "\n".join(textwrap.fill(line, columns) for line in lines if line)
+    figure.supxlabel(small_print, x=0.01, ha="left", fontsize=8, color="#555555")
+    _display(figure, as_jpeg=as_jpeg or bool(photos))
+
+
+def _display(figure: Figure, *, as_jpeg: bool) -> None:
+    how = {"format": "jpeg", "pil_kwargs": {"quality": 88, "subsampling": 0}}
+    buffer = io.BytesIO()
+    # Twice the pixels that the page shows: sharp on a dense screen.
+    figure.savefig(buffer, dpi=200, **(how if as_jpeg else {}))
+    plt.close(figure)
+    display(Image(buffer.getvalue(), width=round(100 * figure.get_figwidth())))
