@@ -5,7 +5,9 @@ Importing it does no work. Each module does one thing:
 - ``data``: where photos are found, and how a photo becomes a training pair
 - ``metrics``: PSNR, SSIM, the baselines, and the ceiling of a picture made of blocks
 - ``models``: the five networks of the article
-- ``training``: compile, fit, predict, evaluate
+- ``backbone``: the frozen features that Models 4 and 5 look at
+- ``small``: the same network with less work
+- ``training``: fit, predict, score
 - ``plots``: figures; only chapters use it
 - ``notebook``: the few helpers that a chapter's cells call
 - ``download``: a verified download of PASCAL VOC 2007
