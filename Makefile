@@ -1,0 +1,60 @@
+# Five Models and a Ceiling. `make help` lists what there is. Needs Python 3.11 to 3.13.
+# Works with GNU make 3.81 (macOS) and later.
+
+# Which Python makes .venv, for example `make book PYTHON=python3.12`. By default found.
+PYTHON ?=
+VENV = .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/installed
+
+# JupyterLab refuses to run as root, whom containers often are, unless it is told so.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
+
+PYTEST = $(BIN)/python -m pytest
+UNIT = $(PYTEST) --doctest-modules srlib tests
+
+.PHONY: help book test check lint chapters lab lock format clean
+.DEFAULT_GOAL = help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-9s %s\n", $$1, $$2 }'
+
+book: $(INSTALLED)  ## build the book from the committed outputs into _build/html
+	$(BIN)/python tools/build_book.py
+
+test: lint  ## everything: lint, all tests, doctests; every chapter executed and compared
+	$(UNIT)
+	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 chapters
+
+check: lint  ## the fast half: lint, doctests, tests but for the slow ones and the chapters
+	$(UNIT) -m "not slow"
+
+lint: $(INSTALLED)  ## ruff, over the code and the notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+chapters: $(INSTALLED)  ## execute the stale chapters in place (all of them: ALL=1)
+	$(BIN)/python tools/chapters.py $(if $(ALL),--all)
+
+lab: $(INSTALLED)  ## open JupyterLab at the chapters
+	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/chapters
+
+lock:  ## remake requirements.lock from requirements.in (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	uv pip compile --quiet requirements.in --universal --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+format: $(INSTALLED)  ## format the code and the notebooks' cells
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis srlib.egg-info
+	find srlib tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	  -prune -exec rm -rf {} +
+
+# A file, not a phony target: a second run installs nothing, a half-finished one counts for
+# nothing, and a changed lock is installed.
+$(INSTALLED): requirements.lock pyproject.toml tools/make_venv.sh
+	@PYTHON='$(PYTHON)' sh tools/make_venv.sh $(VENV)
+	@touch $@

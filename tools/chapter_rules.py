@@ -1,0 +1,257 @@
+"""What every chapter keeps to: each rule takes a notebook and yields what breaks it.
+
+``problems`` applies all of them. ``tools/chapters.py`` prints what it finds, and
+tests/test_chapters.py fails on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+
+MAX_BYTES = 2_000_000
+MAX_VISIBLE_LINES = 8
+MAX_HIDDEN_LINES = 25
+HIDING_TAGS = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+FIGURES = {"image/png", "image/jpeg", "image/svg+xml"}
+
+FENCED = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+CODE_SPAN = re.compile(r"(?<!`)(``?)(?!`)(?:(?!\n\n).)+?(?<!`)\1(?!`)", re.DOTALL)
+HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
+MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
+TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+IMAGE_WITHOUT_ALT = re.compile(
+    r"!\[\s*\]\([^)]*\)|<img\b(?![^>]*\balt\s*=\s*(?:\"[^\"]*[^\s\"]|'[^']*[^\s']))[^>]*>",
+    re.IGNORECASE,
+)
+
+
+class Banned(NamedTuple):
+    """A pattern that must not occur, and what it is called."""
+
+    what: str
+    pattern: re.Pattern
+
+
+def _banned(what: str, pattern: str) -> Banned:
+    return Banned(what, re.compile(pattern, re.MULTILINE))
+
+
+MYST = (
+    _banned("a MyST directive", r"^[ \t>]*(?:```+|~~~+)[ \t]*\{[^}\n]+\}"),
+    _banned("a MyST colon fence", r"^[ \t>]*:::+.*"),
+    _banned("a MyST role", r"\{[A-Za-z][\w:.+-]*\}`[^`\n]+`"),
+    _banned("a MyST target", r"^\([\w.:-]+\)=[ \t]*$"),
+)
+NOISE = (
+    _banned("a progress bar", r"\r|[█▏▎▍▌▋▊▉━]{3,}|\[[=>.]{5,}\]|\d%\|"),
+    _banned("a timing", r"\b\d+(?:\.\d+)?\s?(?:[nµum]?s|secs?|seconds?|minutes?)\b"),
+    _banned("a rate", r"\b(?:it|samples|images|photos)/s\b|\bETA\b"),
+    _banned(
+        "a warning", r"\bwarn(?:ing|ed)\b|\b\w{0,40}Warning\b|\bWARNING\b|^[WE]0000 00:00"
+    ),
+    _banned("an address in memory", r"\b0x[0-9a-f]{6,}"),
+    _banned("a path of this machine", r"(?<![\w.])/(?:home|root|tmp|work|Users|var)/\w"),
+)
+
+
+def problems(notebook: NotebookNode) -> list[str]:
+    """Apply every rule to a notebook.
+
+    Parameters
+    ----------
+    notebook
+        As ``nbformat.read`` returns it, with its outputs.
+
+    Returns
+    -------
+    list of str
+        What is wrong, each with the number of its cell; cells count from 1. Empty if
+        nothing is.
+    """
+    return [problem for rule in RULES for problem in rule(notebook)]
+
+
+def size(notebook: NotebookNode) -> Iterator[str]:
+    """Keep a notebook below 2 MB, outputs included."""
+    found = len(nbformat.writes(notebook).encode())
+    if found > MAX_BYTES:
+        yield f"{found / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f}"
+
+
+def errors(notebook: NotebookNode) -> Iterator[str]:
+    """Let no output be an error."""
+    for number, output in _outputs(notebook):
+        if output.output_type == "error":
+            yield f"cell {number}: the output is an error, {output.ename}: {output.evalue}"
+
+
+def executed_in_order(notebook: NotebookNode) -> Iterator[str]:
+    """Execute every code cell, from top to bottom, in a fresh kernel."""
+    filled = (pair for pair in _code_cells(notebook) if pair[1].source.strip())
+    for expected, (number, cell) in enumerate(filled, 1):
+        if cell.get("execution_count") is None:
+            yield f"cell {number}: was not executed; run `make chapters`"
+        elif cell.execution_count != expected:
+            count = cell.execution_count
+            yield f"cell {number}: execution count {count}, expected {expected}"
+
+
+def outputs_present(notebook: NotebookNode) -> Iterator[str]:
+    """Keep the output of a cell that prints or ends in a value."""
+    for number, cell in _code_cells(notebook):
+        if not cell.outputs and _shows_something(cell.source):
+            yield f"cell {number}: prints or ends in a value, but has no output"
+
+
+def alt_text(notebook: NotebookNode) -> Iterator[str]:
+    """Say in words what every figure shows."""
+    for number, cell in _code_cells(notebook):
+        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if kinds & FIGURES and not alt.strip():
+            yield f"cell {number}: a figure without alt text (metadata mystnb.image.alt)"
+    for number, text in _markdown(notebook):
+        for match in IMAGE_WITHOUT_ALT.finditer(text):
+            yield f"cell {number}: an image without alt text: {match[0][:60]}"
+
+
+def plain_markdown(notebook: NotebookNode) -> Iterator[str]:
+    """Write no MyST: other places show it raw."""
+    for number, text in _markdown(notebook):
+        yield from _find(MYST, number, text)
+
+
+def quiet_outputs(notebook: NotebookNode) -> Iterator[str]:
+    """Show no progress, timing, warning or path: they differ on every machine."""
+    for number, output in _outputs(notebook):
+        if output.get("name") == "stderr":
+            yield f"cell {number}: an output on stderr: {output.text[:60]!r}"
+        for text in _texts(output):
+            yield from _find(NOISE, number, text)
+
+
+def short_cells(notebook: NotebookNode) -> Iterator[str]:
+    """Keep visible code to 8 lines a cell and hidden code to 25, blank lines apart."""
+    for number, cell in _code_cells(notebook):
+        lines = sum(bool(line.strip()) for line in cell.source.splitlines())
+        hidden = HIDING_TAGS & set(cell.metadata.get("tags", []))
+        most = MAX_HIDDEN_LINES if hidden else MAX_VISIBLE_LINES
+        if lines > most:
+            kind = "hidden" if hidden else "visible"
+            yield f"cell {number}: {lines} lines of {kind} code; at most {most}"
+
+
+def headings(notebook: NotebookNode) -> Iterator[str]:
+    """Start with the one title, and leave out no level below it."""
+    found = [
+        (number, len(match[1]), match[2])
+        for number, text in _markdown_cells(notebook)
+        for match in HEADING.finditer(text)
+    ]
+    titles = sum(level == 1 for _, level, _ in found)
+    if titles != 1:
+        yield f"{titles} titles (# ...); exactly one is wanted"
+    if found and found[0][1] != 1:
+        yield f"cell {found[0][0]}: the first heading is {found[0][2]!r}, not the title"
+    for (_, above, _), (number, level, text) in pairwise(found):
+        if level > above + 1:
+            yield f"cell {number}: heading {text!r} skips a level"
+
+
+RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
+    size,
+    errors,
+    executed_in_order,
+    outputs_present,
+    alt_text,
+    plain_markdown,
+    quiet_outputs,
+    short_cells,
+    headings,
+)
+
+
+# --- What the rules look at --------------------------------------------------------------
+
+
+def _code_cells(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    """Pick the cells with code; they are numbered from 1, as a reader counts."""
+    numbered = enumerate(notebook.cells, 1)
+    return ((number, cell) for number, cell in numbered if cell.cell_type == "code")
+
+
+def _outputs(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    cells = _code_cells(notebook)
+    return ((number, output) for number, cell in cells for output in cell.outputs)
+
+
+def _markdown_cells(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
+    """Texts of the Markdown cells, without the code that they quote."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            yield number, _without_code(cell.source)
+
+
+def _markdown(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
+    """Texts of the Markdown cells, and the Markdown and HTML that code displays."""
+    yield from _markdown_cells(notebook)
+    for number, output in _outputs(notebook):
+        for kind in ("text/markdown", "text/html"):
+            if kind in output.get("data", {}):
+                yield number, _without_code(output.data[kind])
+
+
+def _without_code(text: str) -> str:
+    """Drop quoted code, but keep what MyST would take for a directive or a role."""
+
+    def unless_myst(match: re.Match) -> str:
+        return match[0] if any(banned.pattern.match(match[0]) for banned in MYST) else ""
+
+    return CODE_SPAN.sub(_unless_role, FENCED.sub(unless_myst, text))
+
+
+def _unless_role(match: re.Match) -> str:
+    """Keep a code span that follows ``}``: that is how a role is written."""
+    return match[0] if match.string[: match.start()].endswith("}") else ""
+
+
+def _texts(output: NotebookNode) -> list[str]:
+    """Texts of an output that a reader sees: of HTML without the tags."""
+    data = output.get("data", {})
+    kinds = ("text/plain", "text/markdown", "text/latex")
+    html = TAG.sub(" ", data.get("text/html", ""))
+    return [output.get("text", ""), html, *(data[kind] for kind in kinds if kind in data)]
+
+
+def _find(banned: tuple[Banned, ...], number: int, text: str) -> Iterator[str]:
+    for what, pattern in banned:
+        if match := pattern.search(text):
+            yield f"cell {number}: {what}: {match[0].strip()[:60]!r}"
+
+
+def _shows_something(source: str) -> bool:
+    """Tell whether a cell surely shows something.
+
+    It does if it prints, or if its last line is a value. A call may return None, as those
+    of matplotlib do, and a ``;`` silences.
+    """
+    body = ast.parse(MAGIC.sub("", source)).body
+    calls = [
+        node.value.func.id
+        for node in body
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+    ]
+    if {"print", "display"} & set(calls):
+        return True
+    ends_in_value = bool(body) and isinstance(body[-1], ast.Expr)
+    silenced = source.rstrip().endswith(";")
+    return ends_in_value and not silenced and not isinstance(body[-1].value, ast.Call)
