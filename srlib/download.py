@@ -430,7 +430,8 @@ def _unpack(archive: Path, folder: Path) -> None:
                 _refuse_unsafe(archive, member)
             wanted = _needed(members)
             _check_any(archive, members, wanted)
-            tar.extractall(folder, members=wanted, filter="data")
+            for name, member in wanted.items():
+                _write(tar, member, folder / name)
     except tarfile.TarError as error:
         raise ArchiveError(
             f"{archive} is damaged or not a tar archive ({error}). "
@@ -441,8 +442,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 def _refuse_unsafe(archive: Path, member: tarfile.TarInfo) -> None:
     """Raise an error if a member could touch anything outside its folder.
 
-    filter="data" would only strip the slash off an absolute name and would let a link
-    pass that stays inside. VOC needs neither, so both are a reason to refuse.
+    VOC needs neither strange paths nor links, so each is a reason to refuse the whole.
     """
     # PureWindowsPath knows both kinds of slash, and drives such as C:.
     path = PureWindowsPath(member.name)
@@ -458,23 +458,30 @@ def _refuse_unsafe(archive: Path, member: tarfile.TarInfo) -> None:
     )
 
 
-def _needed(members: list[tarfile.TarInfo]) -> list[tarfile.TarInfo]:
-    """Pick the photos and the split lists, and cut their paths down to ours."""
-    needed = []
+def _needed(members: list[tarfile.TarInfo]) -> dict[str, tarfile.TarInfo]:
+    """Pick the photos and the split lists, by the paths that they get here."""
+    needed = {}
     for member in filter(tarfile.TarInfo.isfile, members):
         path = PurePosixPath(member.name)
         for pattern in (PHOTOS, SPLITS):
             if path.match(pattern):
                 # VOCdevkit/VOC2007/JPEGImages/1.jpg becomes JPEGImages/1.jpg.
                 ours = "/".join(path.parts[-pattern.count("/") :])
-                needed.append(member.replace(name=ours, deep=False))
+                needed[ours] = member
     return needed
 
 
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    """Copy one file's content: its owner, rights and links are none of our business."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tar.extractfile(member) as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
 def _check_any(
-    archive: Path, members: list[tarfile.TarInfo], needed: list[tarfile.TarInfo]
+    archive: Path, members: list[tarfile.TarInfo], needed: dict[str, tarfile.TarInfo]
 ) -> None:
-    if any(member.name.endswith(".jpg") for member in needed):
+    if any(name.endswith(".jpg") for name in needed):
         return
     found = ", ".join(member.name for member in members[:5]) or "nothing"
     more = f" and {len(members) - 5} more" if len(members) > 5 else ""

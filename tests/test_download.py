@@ -631,7 +631,7 @@ def test_a_wrong_number_of_photos_leaves_nothing(tmp_path):
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(errno.ENOSPC, "full")])
 def test_an_interrupt_while_unpacking_leaves_nothing(tmp_path, monkeypatch, stop):
     archive = make_tar(tmp_path / "voc.tar", good_files())
-    copy = tarfile.copyfileobj
+    copy = shutil.copyfileobj
     written = []
 
     def stop_at_the_third(*args, **options):
@@ -640,7 +640,7 @@ def test_an_interrupt_while_unpacking_leaves_nothing(tmp_path, monkeypatch, stop
             raise stop
         copy(*args, **options)
 
-    monkeypatch.setattr(tarfile, "copyfileobj", stop_at_the_third)
+    monkeypatch.setattr(dl.shutil, "copyfileobj", stop_at_the_third)
 
     with pytest.raises((KeyboardInterrupt, OSError)):
         dl.extract_photos(archive, tmp_path / "voc2007")
