@@ -303,6 +303,7 @@ for path in sorted(folder.glob("*.keras")):
 """
 
 
+@pytest.mark.slow
 def test_a_saved_network_loads_safely_in_a_fresh_process_and_draws_the_same(tmp_path):
     lr = pictures(9, 8)
     np.save(tmp_path / "lr.npy", lr)

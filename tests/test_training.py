@@ -72,6 +72,7 @@ def trained(train, val):
 # --- The small size -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 def test_fifty_steps_at_the_small_size_are_those_of_the_published_network(make_pairs):
     """Of one network. That each has the same gradients at both sizes: test_small.py."""
@@ -168,6 +169,7 @@ def test_training_leaves_the_network_with_what_it_learned(trained, val):
 # --- What the settings do -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_seeds_give_the_same_numbers_and_other_seeds_others(trained, train, val):
     _, curves = trained
 
