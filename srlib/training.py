@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -63,6 +67,7 @@ def fit(
     seed: int = 0,
     first_epoch: int = 0,
     at_small_size: bool = True,
+    checkpoint: Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, list[float]]:
     """Train `model` with Adam on the mean squared error of each output.
@@ -84,10 +89,15 @@ def fit(
     seed
         Decides the order of the pairs. Fresh weights have a seed of their own.
     first_epoch
-        Where to go on, if epochs were trained before.
+        Where to go on in the order of the pairs, if epochs were trained before. Adam
+        starts afresh; to go on exactly, give a `checkpoint`.
     at_small_size
         Train one pixel where the network draws a block of equal ones (see `small`). The
         numbers are the same.
+    checkpoint
+        A file (.npz) that holds, after every epoch, all that is needed to go on: weights,
+        optimiser and curves. If it is there already, training goes on from it, with the
+        same numbers as if it had never stopped.
     callbacks
         Passed on to Keras.
 
@@ -101,7 +111,8 @@ def fit(
     Raises
     ------
     ValueError
-        If there is a loss weight for an output that `model` has not.
+        If there is a loss weight for an output that `model` has not, or `checkpoint` was
+        written with other settings.
     """
     weights = dict(loss_weights or {})
     if weights.keys() - model.output:
@@ -126,17 +137,75 @@ def fit(
             head: small.pack_target(hr[head], block) for head, block in blocks.items()
         }
 
+    progress = _Progress(
+        checkpoint,
+        model=model.name,
+        photos=zlib.crc32(train.lr),
+        batch_size=batch_size,
+        loss_weights=weights,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    first_epoch = progress.restore(trained) or first_epoch
     shuffled = data.training_batches(train, batch_size, seed=seed, first_epoch=first_epoch)
-    run = trained.fit(
+    trained.fit(
         shuffled.map(pack).prefetch(2),
         steps_per_epoch=-(-len(train) // batch_size),
         validation_data=data.validation_batches(val, batch_size).map(pack),
         initial_epoch=first_epoch,
         epochs=epochs,
-        callbacks=list(callbacks),
+        callbacks=[progress, *callbacks],
         verbose=0,
     )
-    return _named_curves(run.history, list(blocks))
+    return _named_curves(progress.curves, list(blocks))
+
+
+class _Progress(keras.callbacks.Callback):
+    """Collect the curves and, if there is a file for it, the whole state of a run."""
+
+    def __init__(self, file: Path | None, **settings: Any) -> None:
+        super().__init__()
+        self.file = file
+        self.settings = settings
+        self.curves: dict[str, list[float]] = {}
+
+    def restore(self, model: keras.Model) -> int:
+        """Bring back what the file holds; return how many epochs that is."""
+        model.optimizer.build(model.trainable_variables)
+        if self.file is None or not self.file.exists():
+            return 0
+        with np.load(self.file, allow_pickle=False) as saved:
+            about = json.loads(str(saved["about"]))
+            self._check(about["settings"])
+            for k, variable in enumerate(_state(model)):
+                variable.assign(saved[f"variable_{k}"])
+        self.curves = about["curves"]
+        return len(self.curves["loss"])
+
+    def _check(self, found: dict[str, Any]) -> None:
+        for name, value in self.settings.items():
+            if found[name] != value:
+                raise ValueError(
+                    f"{self.file} belongs to another run: its {name} is {found[name]}, "
+                    f"this run's is {value}. Delete it, or name another file."
+                )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for name, value in (logs or {}).items():
+            self.curves.setdefault(name, []).append(float(value))
+        if self.file is not None:
+            self._save()
+
+    def _save(self) -> None:
+        about = json.dumps({"settings": self.settings, "curves": self.curves})
+        arrays = {f"variable_{k}": v.numpy() for k, v in enumerate(_state(self.model))}
+        part = self.file.with_suffix(".part.npz")
+        np.savez(part, about=np.array(about), **arrays)
+        part.replace(self.file)  # whole or not at all
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    return [*model.weights, *model.optimizer.variables]
 
 
 def _named_curves(history: dict[str, list], heads: list[str]) -> dict[str, list[float]]:

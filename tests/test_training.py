@@ -327,3 +327,57 @@ def test_a_trained_network_stays_below_its_ceiling(trained, val):
     model, _ = trained
     scores = training.score(training.predict(model, val.lr), val)
     assert (scores["x2"] <= training.score_baselines(val)["x2"]["2x2 ceiling"]).all()
+
+
+# --- Stopping and going on --------------------------------------------------------------
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Stand in for a kill: leave in the middle of the epoch after the given one."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 0 and batch == 1:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch -= 1
+
+
+def test_a_run_that_was_cut_off_goes_on_with_the_same_numbers(make_pairs, tmp_path):
+    train, val = make_pairs(5), make_pairs(2, seed=1)
+    file = tmp_path / "run.npz"
+
+    def run(epochs, **how):
+        model = models.build("residual", seed=3)
+        curves = training.fit(model, train, val, epochs=epochs, batch_size=2, **how)
+        return model, curves
+
+    whole, expected = run(3)
+    with pytest.raises(KeyboardInterrupt):
+        run(3, checkpoint=file, callbacks=[StopAfter(2)])
+    resumed, curves = run(3, checkpoint=file)
+
+    assert curves == expected
+    for a, b in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_a_finished_run_is_not_trained_again(make_pairs, tmp_path):
+    train, val = make_pairs(3), make_pairs(1, seed=1)
+    settings = {"epochs": 2, "batch_size": 2, "checkpoint": tmp_path / "run.npz"}
+    first = training.fit(models.build("basic", seed=0), train, val, **settings)
+    again = models.build("basic", seed=99)
+    assert training.fit(again, train, val, **settings) == first
+
+
+def test_a_checkpoint_of_another_run_is_refused_by_name(make_pairs, tmp_path):
+    train, val = make_pairs(3), make_pairs(1, seed=1)
+    file = tmp_path / "run.npz"
+    training.fit(models.build("basic", seed=0), train, val, epochs=1, checkpoint=file)
+    with pytest.raises(ValueError, match=r"run\.npz belongs .* its seed is 0, .* is 1"):
+        training.fit(models.build("basic"), train, val, epochs=1, checkpoint=file, seed=1)
