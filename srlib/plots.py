@@ -6,8 +6,9 @@ on colour alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -194,58 +195,106 @@ LAYER_COLOURS = {
     "Conv2D": "#D6E8F5",
     "UpSampling2D": "#FBE3C0",
     "DepthToSpace": "#D3EDE4",
+    "Add": "#F0DDE9",
+    "Concatenate": "#F0DDE9",
 }
+PLAIN_NAMES = {
+    "Add": "add",
+    "Concatenate": "concatenate",
+    "CropLike": "crop to the photo's size",
+    "DepthToSpace": "depth to space 2x2",
+}
+ACTIVATIONS = {"linear": "", "relu": ", ReLU", "leaky_relu": ", leaky"}
 
 
 def network(model: keras.Model, lr_size: int = 72, width: float = WIDTH) -> Axes:
     """Draw a network: a box a layer from the photo downwards, the heads framed.
 
-    Beside a box stands the size of what leaves it for an input of `lr_size` pixels.
+    Beside a box stands the size of what leaves it for an input of `lr_size` pixels. An
+    activation is drawn in the box of the layer before it, a skip connection on the left.
     """
-    places = _places(model)
+    hosts = _hosts(model)
+    layers = [layer for layer in model.layers if hosts[layer.name] == layer.name]
+    parents = {
+        layer.name: [hosts[parent.name] for parent in _parents(model, layer)]
+        for layer in layers
+    }
+    places = _places(parents, list(model.output))
+    arrows = [(places[p], places[name]) for name in parents for p in parents[name]]
     depth = 1 + max(row for row, _ in places.values())
     lanes = 1 + max(lane for _, lane in places.values())
-    _, ax = plt.subplots(figsize=(width, 0.62 * depth + 0.1))
-    for layer in model.layers:
+    row_height = 0.62 if depth <= 8 else 0.45
+    _, ax = plt.subplots(figsize=(width, row_height * depth + 0.1))
+    for start, end in arrows:
+        (_skip_arrow if _is_skip(start, end) else _arrow)(ax, start, end)
+    for layer in layers:
         row, lane = places[layer.name]
-        for parent in _parents(layer):
-            _arrow(ax, places[parent.name], (row, lane))
-        _box(ax, layer, row, lane, _size(model, layer, lr_size), layer.name in model.output)
-    ax.set(xlim=(-0.05, lanes), ylim=(depth - 0.25, -0.35))
+        size = _size(model, layer, lr_size)
+        text = _label(layer) + "".join(
+            _activation(other)
+            for other in model.layers
+            if hosts[other.name] == layer.name and other is not layer
+        )
+        _box(ax, layer, row, lane, text, size, layer.name in model.output)
+    # Room for the skip connections on the left, taken from the margin on the right.
+    around = (-0.12, -0.12) if any(_is_skip(*arrow) for arrow in arrows) else (-0.05, 0)
+    ax.set(xlim=(around[0], lanes + around[1]), ylim=(depth - 0.25, -0.35))
     ax.set_axis_off()
     return ax
 
 
-def _parents(layer: keras.Layer) -> list[keras.Layer]:
-    tensors = layer.input if isinstance(layer.input, list) else [layer.input]
-    histories = (tensor._keras_history for tensor in tensors)
-    return [h.operation for h in histories if h.operation is not layer]
+def _parents(model: keras.Model, layer: keras.Layer) -> list[keras.Layer]:
+    return [tensor._keras_history.operation for tensor in _node(model, layer).input_tensors]
 
 
-def _places(model: keras.Model) -> dict[str, tuple[int, int]]:
-    """Give every layer a row (its distance from the input) and a lane (its branch)."""
+def _node(model: keras.Model, layer: keras.Layer) -> Any:
+    """Return the use of `layer` that belongs to `model`: others may share the layer."""
+    here = (node for nodes in model._nodes_by_depth.values() for node in nodes)
+    return next(node for node in here if node.operation is layer)
+
+
+def _hosts(model: keras.Model) -> dict[str, str]:
+    """Tell in whose box each layer is drawn: an activation in that of its parent."""
+    followers = Counter(p.name for layer in model.layers for p in _parents(model, layer))
+    hosts: dict[str, str] = {}
+    for layer in model.layers:
+        above = [parent.name for parent in _parents(model, layer)]
+        joins = _activation(layer) and len(above) == 1 and followers[above[0]] == 1
+        hosts[layer.name] = hosts[above[0]] if joins else layer.name
+    return hosts
+
+
+def _places(
+    parents: Mapping[str, Sequence[str]], heads: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Give every box a row (its distance from the input) and a lane (its branch)."""
     places: dict[str, tuple[int, int]] = {}
     taken: set[tuple[int, int]] = set()
     # An output from which nothing follows stands beside the trunk, which goes straight on.
-    followed = {parent.name for layer in model.layers for parent in _parents(layer)}
-    leaves = set(model.output) - followed if len(model.output) > 1 else set()
-    for layer in model.layers:
-        above = [places[parent.name] for parent in _parents(layer)]
+    followed = {parent for above in parents.values() for parent in above}
+    leaves = set(heads) - followed if len(heads) > 1 else set()
+    for name in parents:
+        above = [places[parent] for parent in parents[name]]
         row = 1 + max((r for r, _ in above), default=-1)
         lane = min((lane for _, lane in above), default=0)
-        if layer.name in leaves:
+        if name in leaves:
             row, lane = row - 1, lane + 1
         while (row, lane) in taken:
             lane += 1
-        places[layer.name] = (row, lane)
+        places[name] = (row, lane)
         taken.add((row, lane))
     return places
+
+
+def _is_skip(start: tuple[int, int], end: tuple[int, int]) -> bool:
+    """Tell whether an arrow would run behind the boxes between its ends."""
+    return start[1] == end[1] and end[0] - start[0] > 1
 
 
 def _size(model: keras.Model, layer: keras.Layer, lr_size: int) -> str:
     import keras
 
-    up_to_here = keras.Model(model.input, layer.output)
+    up_to_here = keras.Model(model.input, _node(model, layer).output_tensors[0])
     shape = up_to_here.compute_output_shape((1, lr_size, lr_size, 3))
     return f"{shape[1]}x{shape[2]}x{shape[3]}"
 
@@ -258,13 +307,23 @@ def _label(layer: keras.Layer) -> str:
         return "repeat pixels 2x2"
     if kind == "Conv2D":
         size = "x".join(str(side) for side in layer.kernel_size)
+        size += f" rate {layer.dilation_rate[0]}" if layer.dilation_rate[0] > 1 else ""
         name = layer.activation.__name__
-        activation = {"linear": "", "relu": ", ReLU"}.get(name, f", {name}")
+        activation = ACTIVATIONS.get(name, f", {name}")
         return f"conv {size}, {layer.filters} filters{activation}"
-    return kind
+    if layer.name.startswith("backbone_"):
+        return f"features ({layer.name.removeprefix('backbone_')})"
+    return PLAIN_NAMES.get(kind, kind)
 
 
-def _box(ax: Axes, layer: keras.Layer, row: int, lane: int, size: str, head: bool) -> None:
+def _activation(layer: keras.Layer) -> str:
+    """Return what a layer that is nothing but an activation adds to a label, else ""."""
+    return {"LeakyReLU": ", leaky", "ReLU": ", ReLU"}.get(type(layer).__name__, "")
+
+
+def _box(
+    ax: Axes, layer: keras.Layer, row: int, lane: int, text: str, size: str, head: bool
+) -> None:
     colour = LAYER_COLOURS.get(type(layer).__name__, "#F2F2F2")
     edge, weight = (HEAD_COLOURS.get(layer.name, INK), 2.2) if head else (GREY, 0.8)
     box = FancyBboxPatch(
@@ -272,18 +331,148 @@ def _box(ax: Axes, layer: keras.Layer, row: int, lane: int, size: str, head: boo
         fc=colour, ec=edge, lw=weight,
     )  # fmt: skip
     ax.add_patch(box)
-    text = f"{layer.name}: {_label(layer)}" if head else _label(layer)
-    ax.text(
-        lane + 0.05, row, text, va="center", fontsize=9, weight="bold" if head else None
-    )
+    look = {"weight": "bold"} if head else {}
+    text = f"{layer.name}: {text}" if head else text
+    look["fontsize"] = 9 if len(text) < 30 else 8
+    ax.text(lane + 0.05, row, text, va="center", **look)
     ax.text(lane + 0.81, row, size, va="center", ha="right", fontsize=8, color="#555555")
 
 
 def _arrow(ax: Axes, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Lead an arrow from box to box; between lanes along a row first, or last."""
     (row, lane), (to_row, to_lane) = start, end
-    look = {"arrowstyle": "-|>", "color": GREY, "lw": 1, "shrinkA": 0, "shrinkB": 0}
-    if row == to_row:
-        start, end = (lane + 0.84, row - 0.02), (to_lane + 0.02, row - 0.02)
+    below, above = (lane + 0.43, row + 0.23), (to_lane + 0.43, to_row - 0.27)
+    if lane == to_lane:
+        path = [below, above]
+    elif row == to_row:
+        path = [(lane + 0.84, row - 0.02), (to_lane + 0.02, row - 0.02)]
+    elif lane < to_lane:
+        path = [(lane + 0.84, row - 0.02), (above[0], row - 0.02), above]
     else:
-        start, end = (lane + 0.43, row + 0.23), (to_lane + 0.43, to_row - 0.27)
-    ax.annotate("", xy=end, xytext=start, arrowprops=look)
+        path = [below, (below[0], to_row - 0.02), (to_lane + 0.84, to_row - 0.02)]
+    _draw_arrow(ax, path, GREY, 1)
+
+
+def _skip_arrow(ax: Axes, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Lead an arrow round the boxes, on their left."""
+    (row, lane), (to_row, _) = start, end
+    edge, outside = lane + 0.02, lane - 0.07
+    row, to_row = row + 0.1, to_row - 0.1
+    corners = [(edge, row), (outside, row), (outside, to_row), (edge, to_row)]
+    _draw_arrow(ax, corners, PURPLE, 1.8)
+
+
+def _draw_arrow(
+    ax: Axes, path: list[tuple[float, float]], colour: str, width: float
+) -> None:
+    ax.plot(*zip(*path[:-1], strict=True), color=colour, lw=width)
+    look = {"arrowstyle": "-|>", "color": colour, "lw": width, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", xy=path[-1], xytext=path[-2], arrowprops=look)
+
+
+# --- Receptive fields ------------------------------------------------------------------
+
+
+def receptive_field(
+    model: keras.Model, lr: np.ndarray, head: str = "x4", reach: int = 22
+) -> np.ndarray:
+    """Measure how much each input pixel counts for the middle of an output.
+
+    The gradient of the mean of the output pixels under the middle input pixel, with respect
+    to every input pixel: absolute values, summed over colours, averaged over pictures. A
+    pixel that the network cannot see has exactly 0. Luo et al., "Understanding the
+    Effective Receptive Field in Deep Convolutional Neural Networks", 2016.
+
+    Parameters
+    ----------
+    model
+        With `head` among its outputs, of any whole scale.
+    lr
+        Pictures to measure on: a stack (n, height, width, 3) in [0, 1].
+    head
+        Which output.
+    reach
+        How many pixels to return on each side of the middle one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (2 * reach + 1, 2 * reach + 1), with the sum 1.
+
+    Raises
+    ------
+    ValueError
+        If `reach` leads beyond the pictures, or no pixel counts.
+    """
+    import tensorflow as tf
+
+    row, column = lr.shape[1] // 2, lr.shape[2] // 2
+    if min(lr.shape[1] - row, lr.shape[2] - column) <= reach:
+        raise ValueError(
+            f"{lr.shape[1]}x{lr.shape[2]} pixels do not have {reach} on each side of the "
+            f"middle one. Expected at least {2 * reach + 1}x{2 * reach + 1}."
+        )
+    x = tf.convert_to_tensor(lr, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        drawn = model(x)[head]
+        scale = drawn.shape[1] // x.shape[1]
+        top, left = row * scale, column * scale
+        middle = tf.reduce_mean(drawn[:, top : top + scale, left : left + scale])
+    pull = np.abs(tape.gradient(middle, x)).sum(axis=-1).mean(axis=0)
+    if not pull.any():
+        raise ValueError(f"No input pixel counts for {head}: is its last activation shut?")
+    window = pull[row - reach : row + reach + 1, column - reach : column + reach + 1]
+    return window / window.sum()
+
+
+def side_holding(field: np.ndarray, share: float = 1.0) -> int:
+    """Return the side of the smallest centred square that holds `share` of a field.
+
+    Examples
+    --------
+    >>> field = np.zeros((5, 5))
+    >>> field[2, 2], field[2, 3] = 0.9, 0.1
+    >>> side_holding(field), side_holding(field, 0.9)
+    (3, 1)
+    """
+    middle = len(field) // 2
+    distance = np.abs(np.indices(field.shape) - middle).max(axis=0)
+    outside = [field[distance > d].sum() for d in range(middle + 1)]
+    # Sums of the same numbers differ in their last digits; an empty sum is exactly 0.
+    allowed = (1 - share) * field.sum() * (1 + 1e-6)
+    return 1 + 2 * next(d for d, rest in enumerate(outside) if rest <= allowed)
+
+
+def receptive_fields(
+    fields: Mapping[str, np.ndarray], share: float = 0.9, columns: int = 3
+) -> np.ndarray:
+    """Draw fields of `receptive_field` on one scale; what a network cannot see stays grey.
+
+    The frame is the smallest centred square that holds `share`. Below each stand its side
+    and that of the whole field.
+
+    Returns
+    -------
+    numpy.ndarray of Axes
+        Shape (rows, columns).
+    """
+    rows = -(-len(fields) // columns)
+    longest = max(title.count("\n") for title in fields) + 1
+    height = rows * ((WIDTH - 0.9) / columns + 0.45 + 0.2 * longest) + 0.2
+    _, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False)
+    colours = mpl.colormaps["viridis"].with_extremes(bad="#EDEDED")
+    norm = mpl.colors.LogNorm(1e-5, 1e-1, clip=True)
+    for ax, (title, field) in zip(axes.flat, fields.items(), strict=False):
+        drawn = ax.imshow(np.ma.masked_equal(field, 0), cmap=colours, norm=norm)
+        held = side_holding(field, share)
+        corner = (len(field) - held) / 2 - 0.5
+        ax.add_patch(Rectangle((corner, corner), held, held, fill=False, ec=ORANGE, lw=1.6))
+        whole = side_holding(field)
+        ax.set_title(title)
+        ax.set_xlabel(f"sees {whole}x{whole},\n{share:.0%} within {held}x{held}")
+        ax.set(xticks=[], yticks=[])
+        ax.grid(visible=False)
+    bar = ax.figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=30, pad=0.02)
+    bar.set_label("a pixel's share", fontsize=9)
+    return axes

@@ -37,6 +37,20 @@ def test_chapter_is_not_stale(path):
     assert not chapters.is_stale(path), "run `make chapters`: its code or data moved on"
 
 
+NUMBERED = [p for p in CHAPTERS if p.id[0].isdigit()]
+
+
+@pytest.mark.parametrize("path", NUMBERED)
+def test_title_carries_the_number_of_the_file(path):
+    title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
+    assert title.startswith(f"# {int(path.stem[:2])}. ")
+
+
+@pytest.mark.parametrize("path", NUMBERED)
+def test_first_page_leads_to_every_chapter(path):
+    assert f"]({path.stem})" in (chapters.CHAPTERS / "index.md").read_text()
+
+
 # --- Each rule on a notebook that breaks it ----------------------------------------------
 
 
