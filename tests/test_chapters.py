@@ -104,6 +104,14 @@ BROKEN = {
     "role: '{ref}`psnr`": [text("See {ref}`psnr`.")],
     "role: '{cite:p}`dong`": [code("show()", display(text_markdown="{cite:p}`dong`"))],
     "target: '(psnr)=": [text("(psnr)=\n## PSNR")],
+    "a captioned figure among 2 outputs": [
+        code(
+            "show(ax)\nsay(text)",
+            display(image_png=PNG),
+            display(text_markdown="**22 dB**"),
+            mystnb={"image": {"alt": "A square"}, "figure": {"caption": "A square."}},
+        )
+    ],
     "2.1 MB; at most 2": [code("show()", display(text_plain="a" * 2_100_000))],
     "9 lines of visible code": [code(numbered_lines(9))],
     "26 lines of hidden code": [code(numbered_lines(26), tags=["hide-input"])],

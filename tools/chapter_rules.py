@@ -122,6 +122,17 @@ def alt_text(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {number}: an image without alt text: {match[0][:60]}"
 
 
+def captioned_figure_alone(notebook: NotebookNode) -> Iterator[str]:
+    """Let a cell with a caption show its figure only: the book captions every output."""
+    for number, cell in _code_cells(notebook):
+        shown = [output for output in cell.outputs if "data" in output]
+        if "figure" in cell.metadata.get("mystnb", {}) and len(shown) != 1:
+            yield (
+                f"cell {number}: a captioned figure among {len(shown)} outputs; "
+                "show it alone, and say the rest in the next cell"
+            )
+
+
 def plain_markdown(notebook: NotebookNode) -> Iterator[str]:
     """Write no MyST: other places show it raw."""
     for number, text in _markdown(notebook):
@@ -171,6 +182,7 @@ RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     executed_in_order,
     outputs_present,
     alt_text,
+    captioned_figure_alone,
     plain_markdown,
     quiet_outputs,
     short_cells,
