@@ -8,6 +8,8 @@ Importing it does no work. Each module does one thing:
 - ``backbone``: the frozen features that Models 4 and 5 look at
 - ``small``: the same network with less work
 - ``training``: fit, predict, score
+- ``results``: the records of finished runs, read and compared
+- ``experiments``: the runs, and how several workers share them
 - ``plots``: figures; only chapters use it
 - ``notebook``: the few helpers that a chapter's cells call
 - ``download``: a verified download of PASCAL VOC 2007

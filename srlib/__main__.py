@@ -1,37 +1,132 @@
-"""The command line: ``python -m srlib download``."""
+"""The command line: ``python -m srlib download`` and ``python -m srlib run``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srlib import data, download
+
+if TYPE_CHECKING:
+    from srlib import experiments
+
+PLANS = ("seeds", "causes", "weights", "article")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0 if it went well."""
-    parser = argparse.ArgumentParser(prog="python -m srlib", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    fetch = commands.add_parser(
-        "download", help="fetch PASCAL VOC 2007 (460 MB), verified; resumes if cut off"
-    )
-    fetch.add_argument("folder", nargs="?", type=Path, default=download.VOC_FOLDER)
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        folder = download.download_voc2007(options.folder, progress=_show_progress)
-    except OSError as error:
+        return options.command(options)
+    except (OSError, ValueError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on from here.", file=sys.stderr)
         return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m srlib", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    fetch = commands.add_parser(
+        "download", help="fetch PASCAL VOC 2007 (460 MB), verified; resumes if cut off"
+    )
+    fetch.set_defaults(command=_download)
+    fetch.add_argument("folder", nargs="?", type=Path, default=download.VOC_FOLDER)
+
+    work = commands.add_parser(
+        "run", help="do the runs of a plan that have no record yet; resumes if stopped"
+    )
+    work.set_defaults(command=_run)
+    work.add_argument("--plan", nargs="+", required=True, choices=PLANS)
+    work.add_argument("--only", metavar="NAME", help="do this run alone")
+    work.add_argument("--dry-run", action="store_true", help="list the runs and stop")
+    work.add_argument(
+        "--data", metavar="FOLDER", help="photos; else SRLIB_DATA, VOC 2007, the sample"
+    )
+    work.add_argument(
+        "--storage", metavar="URL", help="Optuna storage to share (default: a local file)"
+    )
+    work.add_argument(
+        "--threads", type=int, default=0, help="of this worker; 0: as many as cores"
+    )
+    return parser
+
+
+def _download(options: argparse.Namespace) -> int:
+    folder = download.download_voc2007(options.folder, progress=_show_megabytes)
     print(f"\n{data.find_photos(folder)}, in {folder}")
     return 0
 
 
-def _show_progress(done: int, total: int) -> None:
+def _show_megabytes(done: int, total: int) -> None:
     print(f"\r{done / 1e6:6.0f} of {total / 1e6:.0f} MB", end="", flush=True)
+
+
+def _run(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, at the import
+    import tensorflow as tf
+
+    from srlib import experiments
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    photos = data.find_photos(options.data)
+    plans = [experiments.plan(name) for name in options.plan]
+    configs = list(dict.fromkeys(chain.from_iterable(plans)))  # one in two plans: once
+    configs.sort(key=lambda config: config.seed)  # an early look at everything
+    if options.only:
+        configs = [config for config in configs if config.name == options.only]
+        if not configs:
+            raise ValueError(
+                f"{', '.join(options.plan)}: no run is named {options.only!r}. "
+                f"--dry-run lists the names."
+            )
+    left = experiments.missing(configs, photos.name)
+    print(f"{photos}. {len(configs)} runs, {len(configs) - len(left)} of them done.")
+    if options.dry_run:
+        return _list(configs, left)
+    study = " ".join(filter(None, [*options.plan, options.only]))
+    with _Bar() as bar:
+        experiments.work_off(
+            configs, photos, study=study, storage=options.storage, show=bar.show
+        )
+    print("All done.")
+    return 0
+
+
+def _list(configs: list[experiments.RunConfig], left: list[experiments.RunConfig]) -> int:
+    for config in configs:
+        print(f"{'to do' if config in left else 'done ':5}  {config.name}")
+    return 0
+
+
+class _Bar:
+    """A progress bar with the time left, over all runs of the plans."""
+
+    def __enter__(self) -> _Bar:
+        from tqdm import tqdm
+
+        layout = "{percentage:5.1f} % |{bar}| {elapsed} so far, {remaining} left{postfix}"
+        self.bar = tqdm(total=1.0, bar_format=layout, mininterval=1)
+        self.first: float | None = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def show(self, share: float, name: str, note: str) -> None:
+        """Show that `share` of the work is done. What was done before takes no time."""
+        if self.first is None:
+            self.bar.initial = self.bar.n = share
+            self.first = share
+        self.bar.set_postfix_str(f"{name}, {note}", refresh=False)
+        self.bar.update(share - self.bar.n)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -55,6 +55,14 @@ def choose_budget(photos: data.Photos) -> Budget:
     return BUDGETS["full" if tf.config.list_physical_devices("GPU") else "reduced"]
 
 
+def _log_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
+    """Return the logarithm of the batch's mean squared error."""
+    return keras.ops.log(keras.ops.mean(small.packed_mse(packed, picture)))
+
+
+LOSSES = {"mse": small.packed_mse, "psnr": _log_mse}
+
+
 def fit(
     model: keras.Model,
     train: data.Pairs,
@@ -62,15 +70,17 @@ def fit(
     *,
     epochs: int,
     batch_size: int = 64,
+    loss: Literal["mse", "psnr"] = "mse",
     loss_weights: Mapping[str, float] | None = None,
     learning_rate: float = 1e-3,
     seed: int = 0,
     first_epoch: int = 0,
     at_small_size: bool = True,
+    patience: int | None = None,
     checkpoint: Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, list[float]]:
-    """Train `model` with Adam on the mean squared error of each output.
+    """Train `model` with Adam on the error of each output.
 
     Parameters
     ----------
@@ -82,6 +92,11 @@ def fit(
         In each of them every training pair is seen once, the last batch included.
     batch_size
         Pairs a step.
+    loss
+        ``"mse"``: the mean squared error. ``"psnr"``: its logarithm, so that what is
+        raised is the PSNR of the batch, summed over the outputs. That is the uncertainty
+        weighting of Kendall, Gal and Cipolla (CVPR 2018) with each variance at its best
+        value, which is the error itself: half of ``log(error)`` remains.
     loss_weights
         By output; 1 each unless told otherwise. Their weighted errors are added.
     learning_rate
@@ -94,6 +109,9 @@ def fit(
     at_small_size
         Train one pixel where the network draws a block of equal ones (see `small`). The
         numbers are the same.
+    patience
+        Stop when the validation loss has been flat for so many epochs: when the best of
+        them is not at least 0.1 % below the best before. ``None``: never.
     checkpoint
         A file (.npz) that holds, after every epoch, all that is needed to go on: weights,
         optimiser and curves. If it is there already, training goes on from it, with the
@@ -127,7 +145,7 @@ def fit(
     )
     trained.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        loss=dict.fromkeys(blocks, small.packed_mse),
+        loss=dict.fromkeys(blocks, LOSSES[loss]),
         loss_weights={head: weights.get(head, 1.0) for head in blocks},
         metrics={head: small.packed_metrics() for head in blocks},
     )
@@ -139,14 +157,18 @@ def fit(
 
     progress = _Progress(
         checkpoint,
+        patience,
         model=model.name,
         photos=zlib.crc32(train.lr),
         batch_size=batch_size,
+        loss=loss,
         loss_weights=weights,
         learning_rate=learning_rate,
         seed=seed,
     )
     first_epoch = progress.restore(trained) or first_epoch
+    if progress.is_flat():
+        return _named_curves(progress.curves, list(blocks))
     shuffled = data.training_batches(train, batch_size, seed=seed, first_epoch=first_epoch)
     trained.fit(
         shuffled.map(pack).prefetch(2),
@@ -163,9 +185,10 @@ def fit(
 class _Progress(keras.callbacks.Callback):
     """Collect the curves and, if there is a file for it, the whole state of a run."""
 
-    def __init__(self, file: Path | None, **settings: Any) -> None:
+    def __init__(self, file: Path | None, patience: int | None, **settings: Any) -> None:
         super().__init__()
         self.file = file
+        self.patience = patience
         self.settings = settings
         self.curves: dict[str, list[float]] = {}
 
@@ -184,9 +207,9 @@ class _Progress(keras.callbacks.Callback):
 
     def _check(self, found: dict[str, Any]) -> None:
         for name, value in self.settings.items():
-            if found[name] != value:
+            if found.get(name) != value:
                 raise ValueError(
-                    f"{self.file} belongs to another run: its {name} is {found[name]}, "
+                    f"{self.file} belongs to another run: its {name} is {found.get(name)}, "
                     f"this run's is {value}. Delete it, or name another file."
                 )
 
@@ -195,6 +218,16 @@ class _Progress(keras.callbacks.Callback):
             self.curves.setdefault(name, []).append(float(value))
         if self.file is not None:
             self._save()
+        if self.is_flat():
+            self.model.stop_training = True
+
+    def is_flat(self) -> bool:
+        """Decide from the curves alone, so that a resumed run stops where it would have."""
+        losses = self.curves.get("val_loss", [])
+        if self.patience is None or len(losses) <= self.patience:
+            return False
+        last = -self.patience
+        return min(losses[last:]) > min(losses[:last]) - 0.001 * abs(min(losses[:last]))
 
     def _save(self) -> None:
         about = json.dumps({"settings": self.settings, "curves": self.curves})

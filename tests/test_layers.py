@@ -21,6 +21,8 @@ ORDER = [
     "models",
     "small",
     "training",
+    "results",
+    "experiments",
     "plots",
     "notebook",
     "__main__",
@@ -54,7 +56,9 @@ def test_only_the_notebook_helpers_import_plots():
     assert users == {"notebook"}
 
 
-@pytest.mark.parametrize("module", ["srlib", "srlib.data", "srlib.metrics", "srlib.plots"])
+@pytest.mark.parametrize(
+    "module", ["srlib", "srlib.data", "srlib.metrics", "srlib.plots", "srlib.results"]
+)
 def test_import_does_not_load_tensorflow(module):
     code = (
         f"import sys, {module}; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
