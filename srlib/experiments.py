@@ -108,6 +108,12 @@ class RunConfig:
         return {"x2": self.x2_weight, "x4": round(1 - self.x2_weight, 6)}
 
     @property
+    def keeps_weights(self) -> bool:
+        """Whether the trained model is kept: the article's networks, of the first seed."""
+        as_published = not self.changes and self.x2_weight is None and self.loss == "mse"
+        return as_published and self.recipe == "article" and self.seed == 0
+
+    @property
     def work(self) -> float:
         """Estimate the cost: parameters times photos seen. Good for a time left."""
         photos = self.train_photos or 4011
@@ -227,6 +233,7 @@ def run(
     *,
     folder: Path | None = None,
     unfinished: Path | None = None,
+    weights: Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> results.Record:
     """Do one run and write its record; if the record is there, only read it.
@@ -241,6 +248,8 @@ def run(
         Where records are kept, a subfolder a dataset. The course's own by default.
     unfinished
         Where a run keeps what it needs to go on, while it is not done.
+    weights
+        Where trained weights are kept, of the runs that keep any.
     callbacks
         Passed on to Keras.
 
@@ -302,8 +311,8 @@ def run(
         srlib_digest=code,
         data_digest=photos_digest([*photos.train, *photos.val]),
     )
-    if config in plan("article"):
-        save_weights(model, config.name)
+    if config.keeps_weights:
+        save_weights(model, config.name, weights)
     results.write(record, folder)
     for leftover in (checkpoint, clock.file):
         leftover.unlink(missing_ok=True)
@@ -406,18 +415,37 @@ def save_weights(model: keras.Model, name: str, folder: Path | None = None) -> P
     return file
 
 
-def load_trained(model: str, folder: Path | None = None) -> keras.Model:
-    """Load a model that the article plan trained.
+def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, RunConfig]:
+    """Load a network of the article as it was trained at the largest scale so far.
+
+    Parameters
+    ----------
+    name
+        One of `models.MODELS`.
+
+    Returns
+    -------
+    model, config
+        The trained network, and the run that trained it.
 
     Raises
     ------
     backbone.WeightsError
-        If its file is missing or is not the one that was listed.
+        If there is no such file, or it is not the one that was listed.
     """
-    (config,) = (c for c in plan("article") if c.model == model)
-    file = (folder or backbone.WEIGHTS_FOLDER) / f"{config.name}.keras"
+    folder = folder or backbone.WEIGHTS_FOLDER
+    runs = [c for c in (*plan("article"), *plan("seeds")) if c.model == name]
+    kept = [c for c in runs if c.keeps_weights]
+    found = [c for c in kept if (folder / f"{c.name}.keras").exists()]
+    if not found:
+        names = " or ".join(f"{c.name}.keras" for c in kept)
+        raise backbone.WeightsError(
+            f"{folder} holds no trained weights of {name!r}, expected {names}. "
+            f"`python -m srlib run --plan article` makes them."
+        )
+    file = folder / f"{found[0].name}.keras"
     backbone.check_listed(file)
-    return keras.saving.load_model(file, compile=False, safe_mode=True)
+    return keras.saving.load_model(file, compile=False, safe_mode=True), found[0]
 
 
 # --- Many runs, many workers -----------------------------------------------------------
@@ -463,6 +491,7 @@ def work_off(
     storage: str | None = None,
     folder: Path | None = None,
     unfinished: Path | None = None,
+    weights: Path | None = None,
     show: Callable[[float, str, str], None] | None = None,
     heartbeat: int = HEARTBEAT,
     grace: int = GRACE,
@@ -474,7 +503,7 @@ def work_off(
 
     Parameters
     ----------
-    configs, photos, folder, unfinished
+    configs, photos, folder, unfinished, weights
         See `run`.
     study
         Its name: workers share the work of a study of the same name.
@@ -504,6 +533,7 @@ def work_off(
             photos,
             folder=folder,
             unfinished=unfinished,
+            weights=weights,
             callbacks=[_Teller(progress, config)],
         )
         return float(np.mean(list(record.psnr_db.values())))
