@@ -9,6 +9,7 @@ Importing it does no work. Each module does one thing:
 - ``small``: the same network with less work
 - ``training``: fit, predict, score
 - ``results``: the records of finished runs, read and compared
+- ``verdicts``: the article's claims, decided from the records
 - ``experiments``: the runs, and how several workers share them
 - ``plots``: figures; only chapters use it
 - ``notebook``: the few helpers that a chapter's cells call

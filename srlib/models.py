@@ -10,6 +10,7 @@ arguments are the article's settings, and each is there because a chapter change
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -411,3 +412,28 @@ def build(name: str, *, seed: int | None = None, **changes: Any) -> keras.Model:
     if seed is not None:
         keras.utils.set_random_seed(seed)
     return MODELS[name].build(**changes)
+
+
+def multiply_adds(model: keras.Model, side: int = 72) -> int:
+    """Count the multiplications of a network's convolutions for one square photo.
+
+    Parameters
+    ----------
+    side
+        Of the photo, in pixels.
+
+    Examples
+    --------
+    >>> x = photo_input()
+    >>> multiply_adds(keras.Model(x, conv(x, 8, 3)), side=10)  # 10 x 10 x (3 x 3 x 3 x 8)
+    21600
+    """
+    convs = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    probe = keras.Model(model.input, [layer.output for layer in convs])
+    shapes = probe.compute_output_shape((1, side, side, 3))
+    total = sum(
+        height * width * math.prod(layer.kernel.shape)
+        for layer, (_, height, width, _) in zip(convs, shapes, strict=True)
+    )
+    inner = (layer for layer in model.layers if isinstance(layer, keras.Model))
+    return total + sum(multiply_adds(layer, side) for layer in inner)  # the features

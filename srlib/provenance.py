@@ -99,6 +99,13 @@ def sample_digest() -> str:
     return _digest(_read(sums)) if sums.is_file() else NONE
 
 
+def results_digest() -> str:
+    """Digest the records of the runs and the list of trained weights."""
+    data = REPOSITORY / "data"
+    files = [*sorted((data / "results").rglob("*.json")), data / "weights" / "SHA256SUMS"]
+    return _digest("\n".join(_read(file) for file in files if file.is_file()))
+
+
 def lock_digest() -> str:
     """Digest the pinned versions of the libraries that can change a number.
 
@@ -124,8 +131,8 @@ def versions() -> dict[str, str]:
 def notebook_digest(path: str | Path) -> str:
     """Digest all that a notebook's outputs depend on.
 
-    That is its own code cells, the srlib modules that they import, the sample photos and
-    the pinned numerical libraries.
+    That is its own code cells, the srlib modules that they import, the sample photos, the
+    pinned numerical libraries and, if it reads records, all of them.
 
     Parameters
     ----------
@@ -141,7 +148,8 @@ def notebook_digest(path: str | Path) -> str:
     known = _modules()
     imported = _imports(_without_magics("\n".join(cells)), "__main__", known)
     library = srlib_digest(imported) if imported else NONE
-    return _digest("\n".join([library, sample_digest(), lock_digest(), *cells]))
+    records = [results_digest()] if f"{PACKAGE.name}.results" in imported else []
+    return _digest("\n".join([library, sample_digest(), lock_digest(), *records, *cells]))
 
 
 # --- The modules of srlib, and which imports which ---------------------------------------

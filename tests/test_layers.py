@@ -22,6 +22,7 @@ ORDER = [
     "small",
     "training",
     "results",
+    "verdicts",
     "experiments",
     "plots",
     "notebook",
@@ -57,7 +58,15 @@ def test_only_the_notebook_helpers_import_plots():
 
 
 @pytest.mark.parametrize(
-    "module", ["srlib", "srlib.data", "srlib.metrics", "srlib.plots", "srlib.results"]
+    "module",
+    [
+        "srlib",
+        "srlib.data",
+        "srlib.metrics",
+        "srlib.plots",
+        "srlib.results",
+        "srlib.verdicts",
+    ],
 )
 def test_import_does_not_load_tensorflow(module):
     code = (
