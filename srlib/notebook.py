@@ -24,6 +24,7 @@ def start(folder: str | None = None) -> data.Photos:
     import tensorflow as tf
 
     plots.use_style()
+    tf.get_logger().setLevel("ERROR")  # what remains would be about speed
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     photos = data.find_photos(folder)
@@ -42,16 +43,23 @@ def say(markdown: str) -> None:
     display(Markdown(markdown))
 
 
-def table(rows: Mapping[str, Mapping[str, float | str]], corner: str = "") -> None:
-    """Print a table: by row name, then by column name; numbers with two decimals."""
+def table(
+    rows: Mapping[str, Mapping[str, float | str]],
+    corner: str = "",
+    texts: Iterable[str] = (),
+) -> None:
+    """Print a table: by row name, then by column name; numbers with two decimals.
+
+    Columns named in `texts` hold words and start at the left, like the row names.
+    """
     columns = list(next(iter(rows.values())))
     lines = [
         f"| {corner} | " + " | ".join(columns) + " |",
-        "|:--|" + "--:|" * len(columns),
+        "|:--|" + "".join(":--|" if c in set(texts) else "--:|" for c in columns),
     ]
     for name, cells in rows.items():
-        texts = (_text(cells.get(column, "")) for column in columns)
-        lines.append(f"| {name} | " + " | ".join(texts) + " |")
+        line = (_text(cells.get(column, "")) for column in columns)
+        lines.append(f"| {name} | " + " | ".join(line) + " |")
     say("\n".join(lines))
 
 

@@ -4,7 +4,8 @@ Two facts let a network that draws blocks be trained on one pixel a block.
 
 *Pointwise operations commute with nearest-neighbour enlargement.* A 1x1 convolution or an
 activation treats each pixel alone. Of four equal pixels it makes four equal pixels, so it
-may as well be applied to one of them, and the result enlarged afterwards.
+may as well be applied to one of them, and the result enlarged afterwards. Likewise with
+depth to space: what treats each pixel alone does not ask where the pixel is.
 
 *The error of a block is the error of its mean, plus a constant.* For a tile of target
 pixels t with mean m, and one colour p for all of them,
@@ -17,10 +18,13 @@ remains when the network does its best.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers, ops, tree
+
+from srlib import models
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -36,8 +40,14 @@ POINTWISE = (
 )
 
 
+# What is still to be done to a tensor's pixels, in this order: a number stands for
+# repeating each as a block of that side, 0 for depth to space.
+Pending = tuple[int, ...]
+SHUFFLE = 0
+
+
 def small_form(model: keras.Model) -> tuple[keras.Model, dict[str, int]]:
-    """Move every nearest-neighbour enlargement as far towards the outputs as it goes.
+    """Move all that only moves pixels as far towards the outputs as it goes.
 
     Parameters
     ----------
@@ -47,36 +57,137 @@ def small_form(model: keras.Model) -> tuple[keras.Model, dict[str, int]]:
     Returns
     -------
     small
-        A network that shares every layer with `model`, so training one trains the other.
+        A network that shares every weight with `model`, so training one trains the other.
     blocks
         By output: `small` draws one pixel where `model` draws ``block`` x ``block``.
     """
-    pending: dict[int, int] = {}  # by tensor: how much it is still to be enlarged
+    pending: dict[int, Pending] = {}  # by tensor
     kept: list[keras.KerasTensor] = []  # alive, so that no id is given twice
 
-    def remember(x: keras.KerasTensor, factor: int) -> keras.KerasTensor:
+    def remember(x: keras.KerasTensor, moves: Pending) -> keras.KerasTensor:
         kept.append(x)
-        pending[id(x)] = factor
+        pending[id(x)] = moves
         return x
 
-    def enlarged(x: Any) -> Any:
-        factor = pending.get(id(x), 1)
-        return layers.UpSampling2D(factor)(x) if factor > 1 else x
+    def moved(x: Any) -> Any:
+        return _move(x, pending.get(id(x), ()))
 
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        factors = {pending.get(id(x), 1) for x in tree.flatten(args)}
+        inputs = {pending.get(id(x), ()) for x in tree.flatten(args)}
         if _is_nearest(layer):
-            (factor,) = factors
-            return remember(layers.Identity()(*args), factor * layer.size[0])
-        if _is_pointwise(layer) and len(factors) == 1:
-            return remember(layer(*args, **kwargs), *factors)
-        return layer(*tree.map_structure(enlarged, args), **kwargs)
+            (moves,) = inputs
+            return remember(layers.Identity()(*args), (*moves, layer.size[0]))
+        if isinstance(layer, models.DepthToSpace):
+            (moves,) = inputs
+            return remember(ChannelsToPixels()(*args), (*moves, SHUFFLE))
+        if _is_pointwise(layer) and len(inputs) == 1:
+            return remember(layer(*args, **kwargs), *inputs)
+        if _is_dilated(layer) and dilates_natively(layer.compute_dtype):
+            layer = DilatedConv(layer)
+        return layer(*tree.map_structure(moved, args), **kwargs)
 
-    small = keras.models.clone_model(
+    clone = keras.models.clone_model(
         model, clone_function=lambda layer: layer, call_function=call
     )
-    blocks = {name: pending.get(id(x), 1) for name, x in small.output.items()}
-    return small, blocks
+    outputs, blocks = {}, dict.fromkeys(clone.output, 1)
+    for head, x in clone.output.items():
+        moves = pending.get(id(x), ())
+        while moves and moves[-1] != SHUFFLE:  # equal pixels are not drawn
+            blocks[head] *= moves[-1]
+            moves = moves[:-1]
+        outputs[head] = _move(x, moves)
+    return keras.Model(clone.input, outputs, name=model.name), blocks
+
+
+def _move(x: Any, moves: Pending) -> Any:
+    """Do to a tensor at last what was put off."""
+    shuffles = moves.count(SHUFFLE)
+    if shuffles:
+        x = PixelsToChannels(4**shuffles)(x)
+    for move in moves:
+        x = models.DepthToSpace()(x) if move == SHUFFLE else layers.UpSampling2D(move)(x)
+    return x
+
+
+class ChannelsToPixels(layers.Layer):
+    """Lay four groups of channels side by side, which moves nothing in memory.
+
+    For what treats each pixel alone, any place is as good as the right one.
+    """
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """From (n, h, w, 4c) to (n, h, 4w, c)."""
+        n, h, w, c = ops.shape(x)
+        return ops.reshape(x, (n, h, 4 * w, c // 4))
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Leave unknown sizes unknown."""
+        n, h, w, c = shape
+        return (n, h, w and 4 * w, c // 4)
+
+
+class PixelsToChannels(layers.Layer):
+    """Undo `ChannelsToPixels`, for one or several of them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """From (n, h, count w, c) to (n, h, w, count c)."""
+        n, h, w, c = ops.shape(x)
+        return ops.reshape(x, (n, h, w // self.count, self.count * c))
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Leave unknown sizes unknown."""
+        n, h, w, c = shape
+        return (n, h, w and w // self.count, self.count * c)
+
+
+class DilatedConv(layers.Layer):
+    """The same convolution, of the same weights, in one operation.
+
+    Keras cuts the picture into as many smaller ones as the kernel has holes, convolves
+    these, and puts the picture together again. On a processor the cutting takes longer
+    than it saves, where the convolution itself knows dilation.
+    """
+
+    def __init__(self, conv: layers.Conv2D) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Keep height and width."""
+        import tensorflow as tf
+
+        conv = self.conv
+        kernel, bias = ops.convert_to_tensor(conv.kernel), ops.convert_to_tensor(conv.bias)
+        x = tf.nn.conv2d(x, kernel, 1, "SAME", dilations=conv.dilation_rate)
+        return conv.activation(tf.nn.bias_add(x, bias))
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Change the channels only."""
+        return (*shape[:-1], self.conv.filters)
+
+
+@lru_cache
+def dilates_natively(dtype: str) -> bool:
+    """Whether TensorFlow can train a dilated convolution on this machine's device.
+
+    In single precision it can with oneDNN or a GPU; without, as on a Mac, and in double
+    precision on a processor, it has no gradient for it.
+    """
+    import tensorflow as tf
+
+    x, kernel = tf.ones((1, 4, 4, 1), dtype), tf.ones((3, 3, 1, 1), dtype)
+    try:
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            y = tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2)
+        tape.gradient(y, kernel)
+    except tf.errors.OpError:
+        return False
+    return True
 
 
 def _is_nearest(layer: keras.Layer) -> bool:
@@ -93,6 +204,15 @@ def _is_pointwise(layer: keras.Layer) -> bool:
     return isinstance(layer, POINTWISE)
 
 
+def _is_dilated(layer: keras.Layer) -> bool:
+    return (
+        isinstance(layer, layers.Conv2D)
+        and max(layer.dilation_rate) > 1
+        and layer.padding == "same"
+        and layer.use_bias
+    )
+
+
 def pack_target(target: tf.Tensor, block: int) -> tf.Tensor:
     """Replace each tile by its mean colour, and beside it what that leaves out.
 
@@ -107,10 +227,11 @@ def pack_target(target: tf.Tensor, block: int) -> tf.Tensor:
     -------
     tensor
         Shape (n, height / block, width / block, 4): three means, and the mean squared
-        difference from them over the tile's pixels and channels.
+        difference from them over the tile's pixels and channels. With a block of one pixel
+        nothing is averaged and nothing left out: the target itself.
     """
-    if block == 1:  # nothing is averaged, nothing left out
-        return ops.concatenate([target, ops.zeros_like(target[..., :1])], axis=-1)
+    if block == 1:
+        return target
     means = ops.average_pool(target, block)
     spread = target - ops.repeat(ops.repeat(means, block, axis=1), block, axis=2)
     rest = ops.average_pool(ops.mean(ops.square(spread), axis=-1, keepdims=True), block)
@@ -120,8 +241,10 @@ def pack_target(target: tf.Tensor, block: int) -> tf.Tensor:
 def packed_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
     """Return the mean squared error of each picture against the unpacked target."""
     picture = ops.cast(picture, packed.dtype)  # Keras casts for a loss, not for a metric
-    error = ops.square(packed[..., :3] - picture)
-    return ops.mean(error, axis=(1, 2, 3)) + ops.mean(packed[..., 3], axis=(1, 2))
+    error = ops.mean(ops.square(packed[..., :3] - picture), axis=(1, 2, 3))
+    if packed.shape[-1] == 3:
+        return error
+    return error + ops.mean(packed[..., 3], axis=(1, 2))
 
 
 def packed_metrics() -> list[keras.metrics.Metric]:
