@@ -11,9 +11,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import numpy as np
 
@@ -135,11 +135,17 @@ def load(
     Raises
     ------
     RecordError
-        If a record has a missing or an unknown field, a NaN, a list of the wrong length,
-        an unknown digest, or was made from other photos than the rest.
+        If there are none, or one has a missing or an unknown field, a NaN, a value of the
+        wrong kind, a list of the wrong length, an unknown digest, or was made from other
+        photos than the rest.
     """
     folder = folder or RESULTS
     records = [read(file) for file in sorted((folder / dataset).glob("*.json"))]
+    if not records:
+        raise RecordError(
+            f"{folder / dataset} holds no records. `python -m srlib run --plan seeds` "
+            f"makes some."
+        )
     if accepted:
         _check_code(records, folder)
     _check_photos(records)
@@ -184,26 +190,66 @@ def _rounded(value: Any) -> Any:
 # --- What is refused -------------------------------------------------------------------
 
 
+# The kinds of values that are not simply of their field's type.
+BY_HEAD = ("loss_weights", "psnr_db", "article_psnr_db", "ssim", "per_image", "baselines")
+LISTS = ("history", "per_image")
+OPTIONAL = {"patience": int, "backbone": str}
+
+
 def defects(content: Any, name: str) -> Iterator[str]:
     """Yield what is wrong with a record's content; nothing if it is sound."""
     if not isinstance(content, dict):
         yield f"holds a {type(content).__name__}, expected an object with fields"
         return
-    expected = {field.name for field in fields(Record)}
-    for missing in sorted(expected - content.keys()):
+    expected = get_type_hints(Record)
+    for missing in sorted(expected.keys() - content.keys()):
         yield f"the field {missing} is missing"
-    for unknown in sorted(content.keys() - expected):
+    for unknown in sorted(content.keys() - expected.keys()):
         yield f"the field {unknown} is unknown"
-    if expected != content.keys():
+    if expected.keys() != content.keys():
+        return
+    kinds = list(_wrong_kinds(content, expected))
+    yield from kinds
+    if kinds:  # what follows relies on them
         return
     if content["name"] != name:
         yield f"is named {content['name']}, expected {name}"
     for where in _not_finite(content):
         yield f"{where} is not a finite number"
     yield from _wrong_lengths(content)
-    for field in ("srlib_digest", "data_digest"):
-        if not _is_digest(content[field]):
-            yield f"{field} is {content[field]!r}, expected 16 hexadecimal digits"
+    for digest in ("srlib_digest", "data_digest"):
+        if not _is_digest(content[digest]):
+            yield f"{digest} is {content[digest]!r}, expected 16 hexadecimal digits"
+
+
+def _wrong_kinds(content: dict, expected: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the fields that hold another type than `Record` says, and where inside."""
+    for name, hint in expected.items():
+        value = content[name]
+        if value is None and name in OPTIONAL:
+            continue
+        kind = OPTIONAL.get(name) or get_origin(hint) or hint
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            yield f"{name} is a {type(value).__name__}, expected {kind.__name__}"
+    if isinstance(content["baselines"], dict):
+        tables = content["baselines"].values()
+        yield from _not_all("baselines", tables, dict)
+        inner = [
+            scores
+            for table in tables
+            if isinstance(table, dict)
+            for scores in table.values()
+        ]
+        yield from _not_all("baselines", inner, list)
+    for name in LISTS:
+        if isinstance(content[name], dict):
+            yield from _not_all(name, content[name].values(), list)
+
+
+def _not_all(name: str, values: Iterable[Any], kind: type) -> Iterator[str]:
+    for value in values:
+        if not isinstance(value, kind):
+            yield f"{name} has a {type(value).__name__}, expected {kind.__name__}"
 
 
 def _not_finite(value: Any, where: str = "") -> Iterator[str]:
@@ -218,16 +264,16 @@ def _not_finite(value: Any, where: str = "") -> Iterator[str]:
 
 def _wrong_lengths(content: dict) -> Iterator[str]:
     heads = set(content["loss_weights"])
-    for field in ("psnr_db", "article_psnr_db", "ssim", "per_image", "baselines"):
-        if set(content[field]) != heads:
-            yield f"{field} has {sorted(content[field])}, expected {sorted(heads)}"
+    for name in BY_HEAD:
+        if set(content[name]) != heads:
+            yield f"{name} has {sorted(content[name])}, expected {sorted(heads)}"
             return
     count = content["val_images"]
     for head in sorted(heads):
         lists = {"per_image": content["per_image"][head], **content["baselines"][head]}
-        for field, scores in lists.items():
+        for name, scores in lists.items():
             if len(scores) != count:
-                yield f"{head} {field} has {len(scores)} scores, expected {count}"
+                yield f"{head} {name} has {len(scores)} scores, expected {count}"
     epochs = {len(curve) for curve in content["history"].values()}
     if len(epochs) != 1 or (epochs != {content["epochs"]} and not content["stopped_early"]):
         yield f"history has {sorted(epochs)} epochs, expected {content['epochs']}"
