@@ -167,6 +167,8 @@ def _seeds() -> Iterator[RunConfig]:
                 yield from (RunConfig(m, seed, recipe) for m in models.MODELS)
 
 
+HEALTHY = {"x4_from": "trunk", "output_activation": None}
+
 #: By model: what is changed, one thing at a time, and what that is called.
 CAUSES: dict[str, dict[str, dict[str, Any]]] = {
     "basic": {"head3x3": {"head_size": 3}},
@@ -181,15 +183,17 @@ CAUSES: dict[str, dict[str, dict[str, Any]]] = {
         "trunk": {"x4_from": "trunk"},
         "identity": {"start_at_identity": True},
         "linear": {"output_activation": None},
-        # The backbones are compared where the features can show what they are worth.
-        "trunk_lite0": {"x4_from": "trunk", "backbone": "imagenet-lite0"},
-        "trunk_lite0_norm": {
-            "x4_from": "trunk",
+        # The backbones are compared where nothing hides what they are worth: no wire
+        # between the outputs, and no output that can die.
+        "healthy": HEALTHY,
+        "healthy_lite0": {**HEALTHY, "backbone": "imagenet-lite0"},
+        "healthy_lite0_norm": {
+            **HEALTHY,
             "backbone": "imagenet-lite0",
             "preprocess": "imagenet",
         },
-        "trunk_scratch": {"x4_from": "trunk", "backbone": "scratch"},
-        "trunk_plain": {"x4_from": "trunk", "backbone": "plain"},
+        "healthy_scratch": {**HEALTHY, "backbone": "scratch"},
+        "healthy_plain": {**HEALTHY, "backbone": "plain"},
     },
     "depth_to_space": {"trunk": {"x4_from": "trunk"}},
 }
