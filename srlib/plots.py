@@ -170,16 +170,22 @@ def levels(ax: Axes, scores: Mapping[str, float], colour: str = GREY) -> Axes:
 
 
 def dots(ax: Axes, scores: Mapping[str, np.ndarray], unit: str = "PSNR in dB") -> Axes:
-    """Draw every picture's score as a dot, one line a method, the mean as a bar."""
+    """Draw every score as a dot, one line a method, the mean as a bar.
+
+    Many scores, those of photos, are small dots; a few, those of seeds, are large ones.
+    """
+    few = max(np.size(values) for values in scores.values()) <= 10
+    look = {"color": BLUE, "ms": 11} if few else {"color": SKY, "ms": 6}
+    half = 0.22 if few else 0.4
     for row, values in enumerate(scores.values()):
         values = np.ravel(values)
         # A fixed spread, not a random one: the same numbers give the same figure.
-        spread = 0.28 * np.sin(np.arange(len(values)) * 2.4)
-        ax.plot(values, row + spread, ".", color=SKY, ms=6, alpha=0.7, mew=0)
-        ax.plot([values.mean()] * 2, [row - 0.4, row + 0.4], color=INK, lw=2)
+        spread = 0.7 * half * np.sin(np.arange(len(values)) * 2.4)
+        ax.plot(values, row + spread, ".", alpha=0.7, mew=0, **look)
+        ax.plot([values.mean()] * 2, [row - half, row + half], color=INK, lw=2)
         ax.annotate(
-            f"{values.mean():.2f}", (values.mean(), row - 0.43), ha="center", va="bottom",
-            fontsize=8, color=INK,
+            f"{values.mean():.2f}", (values.mean(), row - half - 0.03), ha="center",
+            va="bottom", fontsize=8, color=INK,
         )  # fmt: skip
     ax.set_yticks(range(len(scores)), list(scores))
     ax.set_ylim(len(scores) - 0.4, -0.8)
