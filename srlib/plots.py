@@ -19,6 +19,8 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 if TYPE_CHECKING:
     import keras
 
+    from srlib.results import Record
+
 #: Inches. Shown at 100 pixels an inch, so a figure fills the book's column.
 WIDTH = 7.2
 
@@ -179,6 +181,8 @@ def dots(ax: Axes, scores: Mapping[str, np.ndarray], unit: str = "PSNR in dB") -
     half = 0.22 if few else 0.4
     for row, values in enumerate(scores.values()):
         values = np.ravel(values)
+        if not len(values):
+            continue
         # A fixed spread, not a random one: the same numbers give the same figure.
         spread = 0.7 * half * np.sin(np.arange(len(values)) * 2.4)
         ax.plot(values, row + spread, ".", alpha=0.7, mew=0, **look)
@@ -192,6 +196,46 @@ def dots(ax: Axes, scores: Mapping[str, np.ndarray], unit: str = "PSNR in dB") -
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(unit)
     return ax
+
+
+def seeds(
+    runs: Mapping[str, Sequence[Record]], methods: Sequence[str] = ("bilinear",)
+) -> np.ndarray:
+    """Draw the mean score of every run as a dot, a row a network, a chart an output.
+
+    Parameters
+    ----------
+    runs
+        By the network's name, its runs from several seeds. A network without an output
+        has no dots there.
+    methods
+        Baselines, drawn as dotted lines.
+
+    Returns
+    -------
+    numpy.ndarray of Axes
+        Shape (2,).
+    """
+    size = (WIDTH, 0.55 * len(runs) + 1.1)
+    _, axes = plt.subplots(1, 2, figsize=size, sharey=True)
+    one = next(record for records in runs.values() for record in records)
+    for ax, head in zip(axes, HEAD_COLOURS, strict=True):
+        dots(
+            ax,
+            {
+                name: np.array([r.psnr_db[head] for r in records if head in r.psnr_db])
+                for name, records in runs.items()
+            },
+        )
+        ax.set_title(HEAD_NAMES[head])
+        for method in methods:
+            value = float(one.baseline(head, method).mean())
+            ax.axvline(value, color=GREY, lw=1, ls=":")
+            ax.annotate(
+                f"{method} {value:.2f}", (value, 1), xycoords=("data", "axes fraction"),
+                ha="right", va="top", fontsize=8, color=INK, rotation=90,
+            )  # fmt: skip
+    return axes
 
 
 # --- Networks --------------------------------------------------------------------------

@@ -102,6 +102,15 @@ class Record:
     data_digest: str
 
     @property
+    def protocol(self) -> str:
+        """What the scores were made from, in short: to stand below a figure."""
+        dataset = {"voc2007": "VOC 2007"}.get(self.dataset, self.dataset)
+        return (
+            f"{dataset}, {self.recipe} recipe, RGB; {self.epochs} epochs of "
+            f"{self.train_images} photos, scored on {self.val_images} others"
+        )
+
+    @property
     def is_published(self) -> bool:
         """Whether the network and its loss are the article's own."""
         return not self.changes and self.loss == "mse"
@@ -119,9 +128,13 @@ class Record:
 
 
 def load(
-    dataset: str = "voc2007", *, folder: Path | None = None, accepted: bool = True
+    dataset: str = "voc2007",
+    *,
+    folder: Path | None = None,
+    accepted: bool = True,
+    **wanted: Any,
 ) -> list[Record]:
-    """Load all records of a dataset, sorted by name.
+    """Load the records of a dataset, sorted by name. All of them are checked.
 
     Parameters
     ----------
@@ -131,6 +144,8 @@ def load(
         The results of the course unless another is given.
     accepted
         Refuse records of versions of srlib that ``ACCEPTED.json`` does not list.
+    wanted
+        Keep only those that `select` keeps: ``train_images=1000``.
 
     Raises
     ------
@@ -149,7 +164,7 @@ def load(
     if accepted:
         _check_code(records, folder)
     _check_photos(records)
-    return records
+    return select(records, **wanted)
 
 
 def read(file: Path) -> Record:

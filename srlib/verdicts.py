@@ -175,8 +175,10 @@ class Evidence:
         x2_weight
             Of the first output's loss; ``None`` for the article's.
         """
+        # A record that was read from a file holds lists where a run was given tuples.
+        wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()}
         found = results.select(
-            self.records, model=model, recipe=recipe, loss=loss, changes=changes
+            self.records, model=model, recipe=recipe, loss=loss, changes=wanted
         )
         if loss == "mse":
             chosen = ARTICLE_X2_WEIGHTS[model] if x2_weight is None else x2_weight
