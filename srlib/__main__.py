@@ -75,7 +75,8 @@ def _run(options: argparse.Namespace) -> int:
 
     from srlib import experiments
 
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     photos = data.find_photos(options.data)
     plans = [experiments.plan(name) for name in options.plan]
     configs = list(dict.fromkeys(chain.from_iterable(plans)))  # one in two plans: once

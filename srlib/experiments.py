@@ -35,6 +35,7 @@ ARTICLE_BATCH = 64
 
 HEARTBEAT = 30  # seconds between two signs of life of a worker
 GRACE = 90  # seconds without one after which its run is taken over
+CONNECTIONS = 4  # attempts to open a storage that others may be opening
 
 
 @dataclass(frozen=True)
@@ -530,7 +531,11 @@ def work_off(
 
     def objective(trial: optuna.Trial) -> float:
         config = by_name.get(trial.user_attrs.get("run"))
-        if config is None or _someone_else(trials, trial):
+        if (
+            config is None
+            or not missing([config], photos.name, folder)
+            or _someone_else(trials, trial)
+        ):
             raise optuna.TrialPruned
         record = run(
             config,
@@ -554,20 +559,32 @@ def work_off(
 
 def _study(name: str, storage: str, heartbeat: int, grace: int) -> optuna.Study:
     import optuna
+    import sqlalchemy.exc
 
     # A writer waits for the others.
     options = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        backend = optuna.storages.RDBStorage(
-            storage,
-            engine_kwargs=options,
-            heartbeat_interval=heartbeat,
-            grace_period=grace,
+
+    def connect() -> optuna.Study:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            backend = optuna.storages.RDBStorage(
+                storage,
+                engine_kwargs=options,
+                heartbeat_interval=heartbeat,
+                grace_period=grace,
+            )
+        return optuna.create_study(
+            storage=backend, study_name=name, direction="maximize", load_if_exists=True
         )
-    return optuna.create_study(
-        storage=backend, study_name=name, direction="maximize", load_if_exists=True
-    )
+
+    # Of workers that start together, several may try to make the same tables; all but one
+    # of them fail, and find the tables there the next time.
+    for _ in range(CONNECTIONS - 1):
+        try:
+            return connect()
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError):
+            time.sleep(1)
+    return connect()
 
 
 def _fail_stale(study: optuna.Study) -> None:
