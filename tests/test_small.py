@@ -125,6 +125,78 @@ def test_the_small_form_has_the_losses_and_gradients_of_the_published_network(
         assert np.abs(gradient - our_gradient).max() < 1e-12
 
 
+def weights_after(network, trained, lr, targets, error, steps=50):
+    """Train with Adam, a plain loop of our own, and return each step's losses too."""
+    import tensorflow as tf
+
+    adam = keras.optimizers.Adam(1e-3)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            pictures = network(lr, training=True)
+            losses = [ops.mean(error(targets[h], pictures[h])) for h in targets]
+            total = sum(w * loss for w, loss in zip((0.3, 0.7), losses, strict=False))
+        adam.apply(tape.gradient(total, trained), trained)
+        return losses
+
+    adam.build(trained)
+    history = [[float(loss) for loss in step()] for _ in range(steps)]
+    return history, [np.array(weight) for weight in trained]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", models.MODELS)
+def test_fifty_steps_of_the_small_form_are_fifty_of_the_published_network(name, make_pairs):
+    pairs = make_pairs(2, lr_size=8)
+    lr, *hr = (stack / 255.0 for stack in (pairs.lr, pairs.x2, pairs.x4))
+    model, twin = models.build(name, seed=2), models.build(name, seed=2)
+    form, blocks = small.small_form(twin)
+    targets = {head: hr[("x2", "x4").index(head)] for head in blocks}
+    packed = {head: small.pack_target(targets[head], blocks[head]) for head in blocks}
+    start = [np.array(weight) for weight in model.trainable_variables]
+
+    losses, weights = weights_after(
+        model,
+        model.trainable_variables,
+        lr,
+        targets,
+        lambda t, p: ops.mean((t - p) ** 2, axis=(1, 2, 3)),
+    )
+    our_losses, our_weights = weights_after(
+        form, twin.trainable_variables, lr, packed, small.packed_mse
+    )
+    np.testing.assert_allclose(our_losses, losses, rtol=1e-6)
+    assert losses[-1] != losses[0]
+    for published, ours in zip(weights, our_weights, strict=True):
+        assert np.abs(published - ours).max() < 1e-6
+    assert max(np.abs(f - w).max() for f, w in zip(start, weights, strict=True)) > 1e-2
+
+
+@pytest.mark.parametrize("rate", [2, 4])
+def test_a_convolution_with_holes_is_keras_s_in_one_operation(rate):
+    """In single precision, as it is trained; gradients of the weights and of the input."""
+    import tensorflow as tf
+
+    if not small.dilates_natively("float32"):
+        pytest.skip("this machine's TensorFlow has no gradient for dilated convolutions")
+    plain = layers.Conv2D(4, 3, padding="same", dilation_rate=rate, activation="relu")
+    x = tf.constant(np.random.default_rng(rate).random((2, 9, 11, 3), np.float32))
+    plain(x)
+    found = []
+    for layer in (plain, small.DilatedConv(plain)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            value = tf.reduce_sum(y**2)
+        kernel, bias = plain.kernel.value, plain.bias.value
+        found.append([y, *tape.gradient(value, [x, kernel, bias])])
+    for published, ours in zip(*found, strict=True):
+        assert np.abs(published).max() > 0.1
+        np.testing.assert_allclose(published, ours, rtol=1e-4, atol=1e-5)
+
+
 # --- Which enlargements are moved, and which must not be --------------------------------
 
 
