@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,12 @@ def _show_megabytes(done: int, total: int) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    lacking = [name for name in ("optuna", "tqdm") if find_spec(name) is None]
+    if lacking:
+        raise ValueError(
+            f"Runs need {' and '.join(lacking)}, not installed here: "
+            f"pip install {' '.join(lacking)}"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, at the import
     import tensorflow as tf
 

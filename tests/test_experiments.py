@@ -291,6 +291,12 @@ def test_only_wants_a_name_of_the_plan(capsys):
     assert "no run is named 'basik'. --dry-run lists" in capsys.readouterr().err
 
 
+def test_without_optuna_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "optuna" else name)
+    assert cli.main(["run", "--plan", "seeds"]) == 1
+    assert "pip install optuna" in capsys.readouterr().err
+
+
 @pytest.fixture
 def tiny_plan(monkeypatch, tmp_path):
     """Let the plan "seeds" be two tiny runs, kept in a folder of the test's own."""
