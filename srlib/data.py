@@ -680,7 +680,8 @@ def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
         lr, x2, x4 = (tf.cast(picture, tf.float32) / 255 for picture in pictures)
         return lr, {"x2": x2, "x4": x4}
 
-    return indices.map(fetch, num_parallel_calls=2).prefetch(2)
+    # Each operation uses all cores. Several batches at once would only take memory.
+    return indices.map(fetch).prefetch(1)
 
 
 # --- Pictures without photos -----------------------------------------------------------
