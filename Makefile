@@ -13,7 +13,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 PYTEST = $(BIN)/python -m pytest
 UNIT = $(PYTEST) --doctest-modules srlib tests
 
-.PHONY: help book test check lint chapters lab lock format clean
+.PHONY: help book test check lint chapters lab lock format benchmark clean
 .DEFAULT_GOAL = help
 
 help:  ## list the targets
@@ -47,6 +47,10 @@ lock:  ## remake requirements.lock from requirements.in (needs uv)
 format: $(INSTALLED)  ## format the code and the notebooks' cells
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+benchmark: $(INSTALLED)  ## measure the speed against the published code (15 minutes)
+	$(BIN)/python tools/benchmark.py
+	$(BIN)/python tools/benchmark.py --readme
 
 clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis srlib.egg-info
