@@ -51,7 +51,7 @@ def main() -> None:
     for path in (FOLDER / "dist").iterdir():
         path.rename(FOLDER / path.name)
     (FOLDER / "dist").rmdir()
-    # The packages name their licence, Apache 2.0, and do not hold its text: ours is the same.
+    # The packages name their licence, Apache 2.0, without its text, which ours has.
     shutil.copy(ROOT / "LICENSE", FOLDER / "LICENSE")
     vendor.write_checksums(FOLDER)
     print(f"TensorFlow.js {VERSION} is in {FOLDER}")
