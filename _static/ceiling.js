@@ -57,9 +57,9 @@
         <input type="range" min="1" max="${LARGEST}" value="4"></label>
       <output aria-live="polite"></output>
       <p class="live-small">Left: each block has the mean colour of its pixels. Right: the target.
-        The line: the ceiling at each size, from 15 to 40 dB. Where blocks do not fill the picture, the rest at the
-        right and below does not count. Photo: Mathias Appel (CC0), 288 × 288, article recipe,
-        RGB.</p>`;
+        The line: the ceiling at each size. Where blocks do not fill the picture, the rest at
+        the right and below does not count. Photo: Mathias Appel (CC0), 288 × 288, article
+        recipe, RGB.</p>`;
     figure.after(box);
 
     const [canvas, other] = box.querySelectorAll("canvas");
@@ -88,12 +88,15 @@
   /** The ceilings of all sizes, above the places of the slider; the present one marked. */
   function curve(all, block) {
     const x = (k) => 8 + ((k - 1) / (LARGEST - 1)) * 304;
-    const y = (psnr) => 88 - ((Math.min(psnr, 40) - 15) / 25) * 80;
+    const [most, least] = [all[1], Math.min(...all)]; // with blocks of 1 it is infinite
+    const y = (psnr) => 80 - ((Math.min(psnr, most) - least) / (most - least)) * 60;
     const points = all.map((psnr, k) => `${x(k + 1)},${y(psnr)}`);
     const at = y(all[block - 1]);
     return `<polyline points="${points.slice(1).join(" ")}"/>
       <line x1="${x(block)}" x2="${x(block)}" y1="${at}" y2="96"/>
-      <circle cx="${x(block)}" cy="${at}" r="5"/>`;
+      <circle cx="${x(block)}" cy="${at}" r="5"/>
+      <text x="${x(2)}" y="${y(most) - 8}">${most.toFixed(1)} dB</text>
+      <text x="${x(LARGEST)}" y="${y(all[LARGEST - 1]) - 8}" text-anchor="end">${all[LARGEST - 1].toFixed(1)} dB</text>`;
   }
 
   /** Bring the photo's pixels, which only this page needs. */

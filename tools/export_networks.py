@@ -285,7 +285,7 @@ def export(name: str) -> tuple[dict[str, Any], bytes]:
 
 
 def halo(views: list[View]) -> int:
-    """Say how far any output sees, rounded up to even, so that tiles start at even pixels."""
+    """Say how far any output sees; even, so that tiles start at even pixels."""
     reach = max(max(-v.low, v.high) for v in views)
     return 2 * math.ceil(reach / 2)
 

@@ -118,7 +118,8 @@ async function start(names) {
   for (const name of names) {
     const session = await ort.InferenceSession.create(`networks/${name}.onnx`);
     networks[name] = async (data, side) => {
-      const made = await session.run({ lr: new ort.Tensor("float32", data, [1, side, side, 3]) });
+      const lr = new ort.Tensor("float32", data, [1, side, side, 3]);
+      const made = await session.run({ lr });
       return [made.x2.data, made.x4.data];
     };
   }
@@ -239,7 +240,8 @@ def to_onnx(name: str) -> bytes:
         elif kind == "repeat":
             scales = np.array([1, 1, step["block"], step["block"]], np.float32)
             add("Resize", [x, "", constant(f"{y}.s", scales)], y, mode="nearest",
-                coordinate_transformation_mode="asymmetric", nearest_mode="floor")  # fmt: skip
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor")  # fmt: skip
         elif kind == "depth_to_space":
             add("DepthToSpace", [x], y, blocksize=2, mode="DCR")
             count //= 4

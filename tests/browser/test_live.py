@@ -33,13 +33,16 @@ ORDER = """async ([url, order]) => {
           Object.entries(data.exact).map(([key, value]) => [key, plain(value)]));
       } else if (data.kind === "picture") {
         const { psnr, ssim, block, exact } = data;
-        seen.pictures[`${data.method} ${data.head}`] = { psnr, ssim, block, exact: plain(exact) };
+        const key = `${data.method} ${data.head}`;
+        seen.pictures[key] = { psnr, ssim, block, exact: plain(exact) };
       } else if (data.kind !== "progress") {
         seen.end = data;
         resolve();
       }
     };
-    answer.blob().then((photo) => worker.postMessage({ photo, name: "It", exact: true, ...order }));
+    answer.blob().then((photo) => {
+      worker.postMessage({ photo, name: "It", exact: true, ...order });
+    });
   });
   worker.terminate();
   return seen;
@@ -146,11 +149,14 @@ TILED = """async (names) => {
   for (const name of names) {
     const file = `/_static/live/networks/${name}`;
     const description = await (await fetch(`${file}.json`)).json();
-    const network = new Network(tf, description, await (await fetch(`${file}.bin`)).arrayBuffer());
+    const weights = await (await fetch(`${file}.bin`)).arrayBuffer();
+    const network = new Network(tf, description, weights);
     const before = tf.memory().numTensors;
     const run = (options) => network.run(lr, ["x2", "x4"], undefined, options);
-    const gap = (a, b) => Math.max(...["x2", "x4"].map((head) =>
-      a[head].data.reduce((most, value, k) => Math.max(most, Math.abs(value - b[head].data[k])), 0)));
+    const gap = (a, b) => Math.max(...["x2", "x4"].map((head) => {
+      const other = b[head].data;
+      return a[head].data.reduce((most, v, k) => Math.max(most, Math.abs(v - other[k])), 0);
+    }));
     const whole = run({ tile: 1000 });
     result[name] = {
       tiled: gap(whole, run({ tile: 24 })),
@@ -186,8 +192,16 @@ def choose(page, path):
     [
         ("notes.txt", b"hello", "notes.txt is not a picture that this browser can read"),
         ("none.png", b"", "none.png is empty"),
-        ("tiny.png", (40, 40), "tiny.png has 40 × 40 pixels, which is too small"),
-        ("strip.png", (2000, 70), "strip.png has 2000 × 70 pixels, which is too small"),
+        (
+            "tiny.png",
+            (40, 40),
+            "tiny.png has 40 \N{MULTIPLICATION SIGN} 40 pixels, which is too small",
+        ),
+        (
+            "strip.png",
+            (2000, 70),
+            "strip.png has 2000 \N{MULTIPLICATION SIGN} 70 pixels, which is too small",
+        ),
         ("huge.png", (9000, 6000), "It takes photos of up to 50 million pixels"),
     ],
 )
@@ -210,7 +224,7 @@ def test_too_much_for_the_photo_as_it_is(page, tmp_path):
     page.select_option("[name=input]", "whole")
     choose(page, path)
     page.wait_for_selector(".live-problem:visible")
-    assert "512 × 512" in page.text_content(".live-problem")
+    assert "512 \N{MULTIPLICATION SIGN} 512" in page.text_content(".live-problem")
 
 
 def test_by_keyboard_alone_and_on_a_phone(page):
