@@ -163,7 +163,8 @@ def overview(exercises: list[Exercise]) -> NotebookNode:
         "whether your answer is right and, if not, what is wrong; `hint` gives hints, one "
         "at a time; `solution` explains. ★ takes minutes, ★★ needs some thought, ★★★ is "
         "open-ended: there are many good answers, and the check measures yours.\n\nWhat "
-        "you have solved is kept in a small file beside the notebooks and nowhere else. In a chapter, `ch03.progress()` shows it."
+        "you have solved is kept in a small file beside the notebooks and nowhere else. In "
+        "a chapter, `ch03.progress()` shows it."
     )
     cells = [new_markdown_cell(text, id="title"), import_all(exercises)]
     numbers = sorted({exercise.chapter.number for exercise in exercises})
