@@ -40,6 +40,7 @@ def make_ipython_folder(config: pytest.Config) -> str:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Compare what a reader sees as text: not stderr, nor the HTML of tables."""
+    """Compare what a reader sees as text: not stderr, nor tables' HTML, nor pictures."""
     if getattr(collector, "path", None) and collector.path.suffix == ".ipynb":
-        collector.skip_compare += ("stderr", "text/html", "image/svg+xml")
+        pictures = ("image/svg+xml", "application/vnd.srlib.pictures+json")
+        collector.skip_compare += ("stderr", "text/html", *pictures)

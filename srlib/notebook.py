@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import PIL.Image
-from IPython.display import Image, Markdown, display
+from IPython.display import SVG, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from srlib import data, plots, provenance
+
+#: The type under which an output holds the pictures of a row, pixel by pixel, beside the
+#: flat image that every other place shows. The book makes a comparison of them.
+ROW_TYPE = "application/vnd.srlib.pictures+json"
+LOSSLESS_BYTES = 50_000
 
 
 def start(folder: str | None = None) -> data.Photos:
@@ -82,9 +90,8 @@ def show(
     photos
         The files that are shown, for their credits.
     as_jpeg
-        Store as JPEG (quality 88, no colour subsampling), which takes a fifth of what PNG
-        would. Figures that show photos always are. Others get a palette of 256 colours,
-        which takes a third.
+        Store as JPEG, as figures that show photos always are, and rows of pictures.
+        Others are SVG: sharp at every size, and small.
     """
     figure = (axes if isinstance(axes, Axes) else axes.flat[0]).figure
     photos = list(photos)
@@ -92,19 +99,66 @@ def show(
     columns = round(17 * figure.get_figwidth())
     small_print = "\n".join(textwrap.fill(line, columns) for line in lines if line)
     figure.supxlabel(small_print, x=0.01, ha="left", fontsize=8, color="#555555")
-    _display(figure, as_jpeg=as_jpeg or bool(photos))
-
-
-def _display(figure: Figure, *, as_jpeg: bool) -> None:
-    pixels, stored = io.BytesIO(), io.BytesIO()
-    # Twice the pixels that the page shows: sharp on a dense screen.
-    figure.savefig(pixels, dpi=200, format="png")
-    plt.close(figure)
-    picture = PIL.Image.open(pixels).convert("RGB")
-    if as_jpeg:
-        picture.save(stored, "JPEG", quality=88, subsampling=0)
+    row = getattr(figure, "picture_row", None)
+    if row:
+        display(_Pictures(_jpeg(figure), figure.get_figwidth(), _as_json(row, lines)))
+    elif as_jpeg or photos:
+        display(Image(_jpeg(figure), width=round(100 * figure.get_figwidth())))
     else:
-        picture.quantize(256, dither=PIL.Image.Dither.NONE).save(
-            stored, "PNG", optimize=True
-        )
-    display(Image(stored.getvalue(), width=round(100 * figure.get_figwidth())))
+        display(SVG(_svg(figure)))
+    plt.close(figure)
+
+
+class _Pictures(Image):
+    """A flat image that brings its pictures along, for whoever can use them."""
+
+    def __init__(self, flat: bytes, inches: float, row: dict) -> None:
+        super().__init__(flat, width=round(100 * inches))
+        self.row = row
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple:
+        bundle, metadata = super()._repr_mimebundle_(include, exclude)
+        return {**bundle, ROW_TYPE: self.row}, metadata
+
+
+def _as_json(row: plots.PictureRow, lines: list[str]) -> dict:
+    return {
+        "pictures": [_pixels(title, image) for title, image in row.pictures.items()],
+        "zoom": row.zoom,
+        "same_scene": row.same_scene,
+        "small_print": [line for line in lines if line],
+    }
+
+
+def _pixels(title: str, image: np.ndarray) -> dict:
+    """Store one picture at its own size: exactly if that is small, else nearly so."""
+    if np.issubdtype(image.dtype, np.floating):
+        image = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    picture = PIL.Image.fromarray(image).convert("RGB")
+    kind, stored = "webp", io.BytesIO()
+    picture.save(stored, "WEBP", lossless=True, quality=100, method=4)
+    if stored.tell() > LOSSLESS_BYTES:
+        kind, stored = "jpeg", io.BytesIO()
+        picture.save(stored, "JPEG", quality=92, subsampling=0)
+    return {
+        "title": title,
+        "width": picture.width,
+        "height": picture.height,
+        "type": f"image/{kind}",
+        "data": base64.b64encode(stored.getvalue()).decode(),
+    }
+
+
+def _jpeg(figure: Figure) -> bytes:
+    pixels, stored = io.BytesIO(), io.BytesIO()
+    # One and a half times the pixels that a page shows: sharp enough on a dense screen.
+    figure.savefig(pixels, dpi=150, format="png")
+    picture = PIL.Image.open(pixels).convert("RGB")
+    picture.save(stored, "JPEG", quality=85, subsampling=0)
+    return stored.getvalue()
+
+
+def _svg(figure: Figure) -> str:
+    stored = io.StringIO()
+    figure.savefig(stored, format="svg", metadata={"Date": None, "Creator": None})
+    return stored.getvalue()

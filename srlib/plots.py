@@ -54,18 +54,32 @@ class Zoom(NamedTuple):
         return tuple(round(part * height) for part in self)
 
 
+class PictureRow(NamedTuple):
+    """What `picture_row` drew, for a page that can show it better than one flat image."""
+
+    pictures: Mapping[str, np.ndarray]
+    zoom: Zoom | None
+    same_scene: bool
+
+
 def use_style() -> None:
     """Set the look that all figures of the course share."""
     mpl.rcParams.update(
         {
+            # Words stay words: a page can set, search and recolour them.
+            "svg.fonttype": "none",
+            "svg.hashsalt": "srlib",  # the same figure, the same file
             "figure.facecolor": "white",
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,
             "font.size": 10,
             "axes.titlesize": 10,
             "axes.titlelocation": "left",
+            "text.color": INK,
             "axes.labelcolor": INK,
             "axes.edgecolor": GREY,
+            "xtick.color": INK,
+            "ytick.color": INK,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
@@ -83,7 +97,7 @@ def use_style() -> None:
 
 def picture(ax: Axes, image: np.ndarray, title: str = "", zoom: Zoom | None = None) -> Axes:
     """Draw one picture, every pixel as it is, with a frame round the zoomed part."""
-    image = np.clip(image, 0, 1) if np.issubdtype(image.dtype, np.floating) else image
+    image = _in_range(image)
     ax.imshow(image, cmap="gray", interpolation="nearest")
     ax.set_title(title)
     ax.set_axis_off()
@@ -96,8 +110,12 @@ def picture_row(
     pictures: Mapping[str, np.ndarray],
     zoom: Zoom | None = None,
     width: float = WIDTH,
+    *,
+    same_scene: bool = True,
 ) -> np.ndarray:
     """Draw pictures side by side, and under each its zoomed part.
+
+    The book shows them pixel by pixel, and lets its reader slide from any to any other.
 
     Parameters
     ----------
@@ -107,6 +125,8 @@ def picture_row(
         The part that the second row shows; without it there is one row.
     width
         Of the figure, in inches.
+    same_scene
+        Whether all show the same, so that it makes sense to slide between them.
 
     Returns
     -------
@@ -121,7 +141,12 @@ def picture_row(
         picture(axes[0, column], image, title, zoom)
         if zoom is not None:
             picture(axes[1, column], zoom.crop(image))
+    axes[0, 0].figure.picture_row = PictureRow(dict(pictures), zoom, same_scene)
     return axes
+
+
+def _in_range(image: np.ndarray) -> np.ndarray:
+    return np.clip(image, 0, 1) if np.issubdtype(image.dtype, np.floating) else image
 
 
 # --- Numbers ---------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """What a chapter's cells call: the outputs that they leave in the notebook."""
 
+import base64
 import io
+import json
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from PIL import Image
 
-from srlib import data, notebook
+from srlib import data, metrics, notebook, plots
 
 mpl.use("agg")
 
@@ -35,13 +38,46 @@ def test_table_has_a_header_and_two_decimals(shown):
     ]
 
 
-def test_show_stores_twice_the_pixels_that_it_displays_and_closes_the_figure(shown):
-    _, ax = plt.subplots(figsize=(4, 2))
-    notebook.show(ax, "sample, RGB")
-    image = Image.open(io.BytesIO(shown[0].data))
-    assert (image.format, image.size) == ("PNG", (800, 400))
-    assert shown[0].width == 400
+def test_a_chart_is_a_drawing_with_its_words_and_the_same_every_time(shown):
+    for _ in range(2):
+        plots.use_style()
+        _, ax = plt.subplots(figsize=(4, 2))
+        ax.plot([1, 2], [3, 5])
+        notebook.show(ax, "sample, RGB")
+    first, second = (output.data for output in shown)
+    assert first == second
+    assert "sample, RGB</text>" in first
     assert plt.get_fignums() == []
+
+
+def test_show_stores_one_and_a_half_times_the_pixels_of_a_photo(shown):
+    _, ax = plt.subplots(figsize=(4, 2))
+    notebook.show(ax, as_jpeg=True)
+    image = Image.open(io.BytesIO(shown[0].data))
+    assert (image.format, image.size, shown[0].width) == ("JPEG", (600, 300), 400)
+
+
+def test_a_row_brings_its_pictures_along_at_their_own_size(shown):
+    rng = np.random.default_rng(0)
+    blocks = np.repeat(np.repeat(rng.random((72, 72, 3)), 4, 0), 4, 1)
+    photo = data.dead_leaves(1, 288)[0]
+    zoom = plots.Zoom(0.25, 0.5, 0.125)
+    notebook.show(plots.picture_row({"blocks": blocks, "photo": photo}, zoom), "RGB")
+    bundle, metadata = shown[0]._repr_mimebundle_()
+    assert metadata == {"image/jpeg": {"width": 720}}
+    assert {"image/jpeg", notebook.ROW_TYPE} == set(bundle)
+    row = json.loads(json.dumps(bundle[notebook.ROW_TYPE]))
+    assert (row["zoom"], row["same_scene"], row["small_print"]) == (
+        list(zoom),
+        True,
+        ["RGB"],
+    )
+    assert [p["title"] for p in row["pictures"]] == ["blocks", "photo"]
+    read = [Image.open(io.BytesIO(base64.b64decode(p["data"]))) for p in row["pictures"]]
+    assert [(p["width"], p["height"]) for p in row["pictures"]] == [i.size for i in read]
+    np.testing.assert_array_equal(np.asarray(read[0]), np.rint(255 * blocks))
+    assert read[1].format == "JPEG"
+    assert metrics.psnr(data.as_float(np.asarray(read[1])), data.as_float(photo)) > 35
 
 
 def test_show_writes_protocol_and_credits_under_the_figure(shown, monkeypatch):

@@ -70,15 +70,15 @@ def report(where: str, problems: Iterator[str]) -> bool:
     return not found
 
 
-def build() -> int:
-    """Run Jupyter Book on a clean folder.
+def build(parent: Path = ROOT) -> int:
+    """Run Jupyter Book on a clean folder; the pages go into `parent`/_build/html.
 
     Sphinx skips pages that it has already read, and with them the warnings that should
     fail the build a second time.
     """
-    shutil.rmtree(BUILD, ignore_errors=True)
+    shutil.rmtree(parent / "_build", ignore_errors=True)
     command = [Path(sys.executable).with_name("jupyter-book"), "build"]
-    return subprocess.run([*command, *STRICT, ROOT], cwd=ROOT).returncode
+    return subprocess.run([*command, *STRICT, "--path-output", parent, ROOT]).returncode
 
 
 def config_problems(config: dict) -> Iterator[str]:
