@@ -1,0 +1,43 @@
+"""What the page "Try it" runs is what data/weights holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from srlib import backbone, experiments
+from tools import export_networks, vendor_mathjax
+
+
+def test_the_networks_were_exported_from_the_present_weights():
+    for name in export_networks.NETWORKS:
+        file = export_networks.FOLDER / f"{name}.json"
+        description = json.loads(file.read_text(encoding="utf-8"))
+        _, config = experiments.load_trained(name)
+        source = backbone.WEIGHTS_FOLDER / f"{config.name}.keras"
+        now = (source.name, hashlib.sha256(source.read_bytes()).hexdigest())
+        assert (description["file"], description["sha256"]) == now, (
+            f"{file} is older than {source}: python tools/export_networks.py"
+        )
+
+
+@pytest.mark.parametrize("name", export_networks.NETWORKS)
+def test_exporting_again_gives_the_same_files(name):
+    description, weights = export_networks.export(name)
+    file = export_networks.FOLDER / f"{name}.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == description
+    assert file.with_suffix(".bin").read_bytes() == weights
+
+
+def test_tensorflow_js_is_here_and_unchanged():
+    folder = vendor_mathjax.VENDOR / "tfjs"
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    found = {
+        path.name: vendor_mathjax.sha256(path)
+        for path in folder.iterdir()
+        if path.name != "SHA256SUMS"
+    }
+    assert found == listed
