@@ -5,7 +5,7 @@
 TensorFlow.js (core and wasm backend) against ONNX Runtime Web (wasm), each in a worker and
 on one thread, on what tools/export_networks.py wrote: how many bytes it is, how long it
 takes to start, and to enlarge one picture of 128x128 pixels to x2 and x4 with all five
-networks. The result is data/results/runtimes.json.
+networks. The result is tools/runtimes.json.
 
 It needs Chromium, npm, and the package `onnx` (``pip install onnx``), which the project
 needs for nothing else.
@@ -36,7 +36,7 @@ sys.path.insert(0, str(ROOT))  # for `python tools/measure_runtimes.py`
 
 from tools import vendor_mathjax as vendor  # noqa: E402
 
-RESULT = ROOT / "data" / "results" / "runtimes.json"
+RESULT = ROOT / "tools" / "runtimes.json"
 LIVE = ROOT / "_static" / "live"
 NETWORKS = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")
 SIDE = 128
