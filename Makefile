@@ -53,7 +53,6 @@ format: $(INSTALLED)  ## format the code and the notebooks' cells
 
 benchmark: $(INSTALLED)  ## measure the speed against the published code (15 minutes)
 	$(BIN)/python tools/benchmark.py
-	$(BIN)/python tools/benchmark.py --readme
 
 clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis srlib.egg-info
