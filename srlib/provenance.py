@@ -102,8 +102,13 @@ def sample_digest() -> str:
 def results_digest() -> str:
     """Digest the records of the runs and the list of trained weights."""
     data = REPOSITORY / "data"
-    files = [*sorted((data / "results").rglob("*.json")), data / "weights" / "SHA256SUMS"]
-    return _digest("\n".join(_read(file) for file in files if file.is_file()))
+    records = sorted((data / "results").glob("*/*.json"))
+    return _digest_of_files([*records, data / "weights" / "SHA256SUMS"])
+
+
+def benchmark_digest() -> str:
+    """Digest what ``tools/benchmark.py`` measured."""
+    return _digest_of_files([REPOSITORY / "data" / "results" / "benchmark.json"])
 
 
 def lock_digest() -> str:
@@ -132,7 +137,7 @@ def notebook_digest(path: str | Path) -> str:
     """Digest all that a notebook's outputs depend on.
 
     That is its own code cells, the srlib modules that they import, the sample photos, the
-    pinned numerical libraries and, if it reads records, all of them.
+    pinned numerical libraries and, if it reads records or the benchmark, those.
 
     Parameters
     ----------
@@ -148,8 +153,11 @@ def notebook_digest(path: str | Path) -> str:
     known = _modules()
     imported = _imports(_without_magics("\n".join(cells)), "__main__", known)
     library = srlib_digest(imported) if imported else NONE
-    records = [results_digest()] if f"{PACKAGE.name}.results" in imported else []
-    return _digest("\n".join([library, sample_digest(), lock_digest(), *records, *cells]))
+    readers = {"results": results_digest, "speed": benchmark_digest}
+    measured = [
+        digest() for name, digest in readers.items() if f"{PACKAGE.name}.{name}" in imported
+    ]
+    return _digest("\n".join([library, sample_digest(), lock_digest(), *measured, *cells]))
 
 
 # --- The modules of srlib, and which imports which ---------------------------------------
@@ -321,6 +329,10 @@ def _version(names: Iterable[str]) -> str:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _digest_of_files(files: Iterable[Path]) -> str:
+    return _digest("\n".join(_read(file) for file in files if file.is_file()))
 
 
 def _digest(text: str) -> str:

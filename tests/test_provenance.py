@@ -52,9 +52,9 @@ def library(tmp_path, monkeypatch):
     return package
 
 
-def write_notebook(folder, *sources):
+def write_notebook(folder, *sources, name="chapter"):
     cells = [{"cell_type": "code", "source": source.splitlines(True)} for source in sources]
-    path = folder / "chapter.ipynb"
+    path = folder / f"{name}.ipynb"
     path.write_text(
         json.dumps({"cells": [{"cell_type": "markdown", "source": ""}, *cells]})
     )
@@ -150,6 +150,25 @@ def test_a_notebook_depends_on_the_sample_and_the_runtime_libraries(library, tmp
     (tmp_path / "requirements.lock").write_text("numpy==2.1.3 \\\n    --hash=sha256:00\n")
     digests.append(provenance.notebook_digest(path))
     assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [("results", "results/voc2007/a.json"), ("speed", "results/benchmark.json")],
+)
+def test_a_notebook_depends_on_what_was_measured_if_it_reads_it(
+    library, tmp_path, module, file
+):
+    (library / f"{module}.py").write_text("x = 1\n")
+    reader = write_notebook(tmp_path, f"from srlib import {module}", name="reader")
+    other = write_notebook(tmp_path, "from srlib import data", name="other")
+    before = [provenance.notebook_digest(path) for path in (reader, other)]
+    measured = tmp_path / "data" / file
+    measured.parent.mkdir(parents=True)
+    measured.write_text("{}")
+    after = [provenance.notebook_digest(path) for path in (reader, other)]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
 
 
 def test_the_lock_counts_only_what_can_change_a_number(library, tmp_path):

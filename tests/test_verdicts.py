@@ -68,8 +68,12 @@ ALL = {
 
 
 def networks(**changed):
-    """Return evidence of all the article's networks, some with other scores."""
-    return evidence(*(runs_of(m, **(ALL[m] | changed.get(m, {}))) for m in ALL))
+    """Return evidence of all the article's networks, some with other scores.
+
+    The first run of each stands for the one at the article's scale.
+    """
+    groups = [list(runs_of(m, **(ALL[m] | changed.get(m, {})))) for m in ALL]
+    return Evidence((r for group in groups for r in group), (group[0] for group in groups))
 
 
 # --- The tables ------------------------------------------------------------------------
@@ -223,6 +227,24 @@ def test_c4_at_both_outputs():
     assert statuses(verdicts.c4(networks()))[1:4] == ["confirmed", "confirmed", "confirmed"]
     worse = networks(residual={"x2": 0.5, "x4": -0.5})
     assert statuses(verdicts.c4(worse))[1:4] == ["refuted", "refuted", "refuted"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "numbers"), [("c2", slice(0, 1)), ("c4", slice(3, 5)), ("c8", slice(1, 3))]
+)
+def test_the_articles_own_numbers_wait_for_a_run_at_its_scale(claim, numbers):
+    reduced = Evidence(networks().records)
+    judge = getattr(verdicts, claim)
+    waiting = judge(reduced).parts[numbers]
+    assert {part.status for part in waiting} == {"open"}
+    assert {part.evidence for part in waiting} == {"no run at the article's scale yet"}
+    assert "open" not in {part.status for part in judge(networks()).parts[numbers]}
+
+
+def test_c4_compares_the_loss_with_the_articles():
+    fallen = {"history": {"val_x2_psnr_db": [20.0] * 3, "val_x4_loss": [0.005] * 3}}
+    assert verdicts.c4(networks()).parts[4].status == "refuted"
+    assert verdicts.c4(networks(residual=fallen)).parts[4].status == "confirmed"
 
 
 def test_c5_counts():
