@@ -3,6 +3,8 @@
 import io
 import shutil
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from itertools import chain, islice
@@ -900,6 +902,18 @@ def test_batches_have_known_shapes_but_for_their_number(numbered, serve):
         "x2": [None, 8, 8, 3],
         "x4": [None, 16, 16, 3],
     }
+
+
+def test_a_script_that_ends_while_batches_are_made_ahead_ends():
+    script = """if True:
+        import numpy as np
+        from srlib import data
+        photo = np.zeros((288, 288, 3), np.uint8)
+        stacks = (np.repeat(part[None], 300, 0) for part in data.make_pair(photo))
+        batches = iter(data.training_batches(data.Pairs(*stacks), 64))
+        next(batches)
+    """
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 # --- Dead leaves ------------------------------------------------------------------------
