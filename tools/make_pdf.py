@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "_build" / "five-models-and-a-ceiling.pdf"
@@ -44,7 +44,12 @@ def main() -> int:
             return code
         page = one_page(Path(folder) / "_build" / "singlehtml")
         TARGET.parent.mkdir(exist_ok=True)
-        write_pdf(browser, page, TARGET)
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(
+                executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
+            )
+            print_page(chromium, page, TARGET)
+            chromium.close()
     print(f"\nThe book is in {TARGET.relative_to(ROOT)}")
     return 0
 
@@ -54,30 +59,26 @@ def one_page(folder: Path) -> Path:
     return max(folder.rglob("*.html"), key=lambda path: path.stat().st_size)
 
 
-def write_pdf(browser: str, page: Path, target: Path) -> None:
+def print_page(chromium: Browser, page: Path, target: Path) -> None:
     """Print a page of this machine into a file, whole or not at all."""
     part = target.with_suffix(".part")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
-        )
-        opened = chromium.new_page(color_scheme="light", reduced_motion="reduce")
-        opened.set_default_timeout(300_000)
-        opened.goto(page.as_uri(), wait_until="load")
-        opened.emulate_media(media="print", color_scheme="light")
-        opened.evaluate(READY)
-        opened.pdf(
-            path=part,
-            format="A4",
-            margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
-            print_background=True,
-            display_header_footer=True,
-            header_template="<span></span>",
-            footer_template=FOOTER,
-            outline=True,
-            tagged=True,
-        )
-        chromium.close()
+    opened = chromium.new_page(color_scheme="light", reduced_motion="reduce")
+    opened.set_default_timeout(300_000)
+    opened.goto(page.as_uri(), wait_until="load")
+    opened.emulate_media(media="print", color_scheme="light")
+    opened.evaluate(READY)
+    opened.pdf(
+        path=part,
+        format="A4",
+        margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+        print_background=True,
+        display_header_footer=True,
+        header_template="<span></span>",
+        footer_template=FOOTER,
+        outline=True,
+        tagged=True,
+    )
+    opened.close()
     part.replace(target)
 
 
