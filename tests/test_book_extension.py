@@ -151,8 +151,10 @@ var c={star:[5,6,["favourite"],"f0","S1"],"half-star":[7,8,[],"f1","H1"]};"""
 )
 def test_an_icon_is_drawn_into_the_page(classes, box, path):
     html = lighten_book.ICON.sub(
-        lambda found: lighten_book.drawn(ICONS, found), f'<b><i class="{classes}"></i></b>'
+        lambda found: lighten_book.drawn(ICONS, found),
+        f'<b><i class="{classes}" data-mode="a"></i></b>',
     )
+    assert 'data-mode="a" aria-hidden="true"' in html
     assert f'viewBox="0 0 {box}"' in html
     assert f'd="{path}"' in html
     assert "<i" not in html

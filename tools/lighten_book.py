@@ -15,7 +15,7 @@ from pathlib import Path
 
 import PIL.Image
 
-ICON = re.compile(r'<i\s[^>]*?class="([^"]*\bfa-[\w-]+[^"]*)"[^>]*>\s*</i>')
+ICON = re.compile(r'<i(\s[^>]*?)class="([^"]*\bfa-[\w-]+[^"]*)"([^>]*)>\s*</i>')
 ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\s*")
 DRAWING = r'"?(?<![\w-]){name}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
 ALIAS = r'"?[\w-]+"?:\[(\d+),(\d+),\[[^\]]*"{name}"[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
@@ -50,13 +50,14 @@ def lighten(folder: Path) -> None:
 
 def drawn(icons: str, found: re.Match) -> str:
     """Return the SVG of an icon in the place of its element."""
-    classes = found[1].split()
-    name = next(c for c in classes if c.startswith("fa-") and c not in MODIFIERS)
-    width, height, path = drawing(
-        icons, name.removeprefix("fa-"), bool(BRANDS & {*classes})
-    )
+    before, classes, after = found.groups()
+    names = classes.split()
+    name = next(c for c in names if c.startswith("fa-") and c not in MODIFIERS)
+    brand = bool(BRANDS & {*names})
+    width, height, path = drawing(icons, name.removeprefix("fa-"), brand)
+    hidden = "" if "aria-hidden" in found[0] else ' aria-hidden="true"'
     return (
-        f'<svg class="svg-inline--fa {found[1]}" aria-hidden="true" '
+        f'<svg{before}class="svg-inline--fa {classes}"{after}{hidden} '
         f'viewBox="0 0 {width} {height}"><path fill="currentColor" d="{path}"/></svg>'
     )
 
