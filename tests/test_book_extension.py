@@ -15,7 +15,7 @@ from docutils import nodes
 from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from tools import book_extension, build_book, lighten_book
+from tools import book_extension, build_book, finish_book
 
 HOME = "https://github.com/someone/course"
 
@@ -150,8 +150,8 @@ var c={star:[5,6,["favourite"],"f0","S1"],"half-star":[7,8,[],"f1","H1"]};"""
     ],
 )
 def test_an_icon_is_drawn_into_the_page(classes, box, path):
-    html = lighten_book.ICON.sub(
-        lambda found: lighten_book.drawn(ICONS, found),
+    html = finish_book.ICON.sub(
+        lambda found: finish_book.drawn(ICONS, found),
         f'<b><i class="{classes}" data-mode="a"></i></b>',
     )
     assert 'data-mode="a" aria-hidden="true"' in html
@@ -162,7 +162,7 @@ def test_an_icon_is_drawn_into_the_page(classes, box, path):
 
 def test_an_unknown_icon_is_named():
     with pytest.raises(ValueError, match="no icon 'moon'"):
-        lighten_book.drawing(ICONS, "moon", brand=False)
+        finish_book.drawing(ICONS, "moon", brand=False)
 
 
 def test_a_figure_is_offered_small_and_stays_as_it_was(tmp_path):
@@ -181,7 +181,7 @@ def test_a_figure_is_offered_small_and_stays_as_it_was(tmp_path):
         '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>'
         + "".join(f'<img alt="" src="_images/{path.name}" />' for path in images.iterdir())
     )
-    lighten_book.lighten(tmp_path)
+    finish_book.finish(tmp_path)
     html = page.read_text()
     assert "fontawesome" not in html
     assert '<source type="image/avif" srcset="_images/photo.avif" />' in html
@@ -192,3 +192,10 @@ def test_a_figure_is_offered_small_and_stays_as_it_was(tmp_path):
     assert np.abs(small - waves).mean() < 3
     same = np.asarray(Image.open(images / "chart.webp").convert("L"))
     np.testing.assert_array_equal(same, chart)
+
+
+def test_an_empty_corner_is_no_header():
+    html = '<th class="head"><p></p></th><th class="head"><p>x2</p></th><thead></thead>'
+    assert finish_book.EMPTY_HEADER.sub(r"<td\1></td>", html) == (
+        '<td class="head"></td><th class="head"><p>x2</p></th><thead></thead>'
+    )

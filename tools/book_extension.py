@@ -284,6 +284,7 @@ def not_found(title: str, base: str, start: str) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
 <title>Not here: {html.escape(title)}</title>
 <style>
 :root {{ color-scheme: light dark; }}

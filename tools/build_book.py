@@ -22,7 +22,7 @@ from jupyter_book.config import get_validator
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/build_book.py`
 
-from tools import lighten_book  # noqa: E402
+from tools import finish_book  # noqa: E402
 
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
@@ -85,7 +85,7 @@ def build(parent: Path = ROOT) -> int:
     command += ["--path-output", parent, ROOT]
     if code := subprocess.run(command, cwd=ROOT).returncode:
         return code
-    lighten_book.lighten(parent / "_build" / "html")
+    finish_book.finish(parent / "_build" / "html")
     return 0
 
 

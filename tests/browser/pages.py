@@ -44,7 +44,7 @@ def scroll_to_the_end(page: Page) -> None:
     """Scroll through a page as a reader does, so that all lazy pictures come."""
     page.evaluate(
         """async () => {
-            for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) {
+            for (let y = 0; y < document.body.scrollHeight; y += 0.9 * innerHeight) {
                 scrollTo({top: y, behavior: "instant"});
                 await new Promise(requestAnimationFrame);
                 await new Promise(requestAnimationFrame);
