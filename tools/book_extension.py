@@ -191,10 +191,10 @@ def add_panels(
     found = {}
     if source.suffix == ".ipynb":
         found |= panels(json.loads(source.read_text(encoding="utf-8")))
-    for image in doctree.findall(nodes.image):
-        noted = (ROOT / image["uri"]).with_suffix(".json")
-        if noted.is_file():
-            found[noted.stem] = json.loads(noted.read_text(encoding="utf-8"))
+    for image, name in app.builder.images.items():
+        noted = (ROOT / image).with_suffix(".json")
+        if noted.is_file() and f"/{name}" in context["body"]:
+            found[Path(name).stem] = json.loads(noted.read_text(encoding="utf-8"))
     if found:
         named = {f"/{name}.": value for name, value in found.items()}
         text = json.dumps(named, separators=(",", ":")).replace("</", "<\\/")
@@ -278,6 +278,7 @@ def not_found(title: str, base: str, start: str) -> str:
 
     It is shown at any depth, so it loads nothing, and its links start at the root.
     """
+    logo = (ROOT / "_static" / "logo.svg").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -300,10 +301,7 @@ svg {{ width: 6rem; }}
 </head>
 <body>
 <main>
-<svg viewBox="0 0 4 4" aria-hidden="true"><path fill="#0072B2" d="M0 0h2v1H0z"/>
-<path fill="#56B4E9" d="M2 0h2v2H2z"/><path fill="#E69F00" d="M0 1h1v3H0z"/>
-<path fill="#8A8A8A" d="M1 1h1v2H1zm1 1h1v1H2z"/>
-<path fill="#009E73" d="M1 3h3v1H1zm2-1h1v1H3z"/></svg>
+{logo}
 <h1>No page stands here</h1>
 <p>Perhaps it has moved, or the address is mistyped. The details of a picture can be
 guessed from few pixels, the details of an address cannot.</p>
