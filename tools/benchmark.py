@@ -326,6 +326,24 @@ def readme_table(content: Mapping[str, Any]) -> str:
         + f"\n\nTimes are those of the article's code in the same run, as often as ours is "
         f"faster. {facts['cores']} cores ({facts['processor']}), TensorFlow "
         f"{facts['tensorflow']}, {dates[-1]}; `make benchmark` measures anew."
+        f"{limits(content)}"
+    )
+
+
+def limits(content: Mapping[str, Any]) -> str:
+    """Say how far the steps are from what their convolutions alone would take."""
+    steps = content["parts"].get("steps")
+    if steps is None:
+        return ""
+    bare = (
+        f"{row['ratio if bare']:.2f} times for Model {number}"
+        for number, name in ((2, "residual"), (3, "atrous"), (5, "depth_to_space"))
+        if (row := steps["models"].get(name))
+    )
+    return (
+        "\n\nThe convolutions of a step alone, with nothing between them, reach "
+        f"{', '.join(bare)}: with TensorFlow's convolutions no arrangement of the rest "
+        "can pass that."
     )
 
 
@@ -339,7 +357,13 @@ def tried_table(content: Mapping[str, Any]) -> str:
         (variant, *(f"{by_model[model]['ratio']:.2f}" for model in models))
         for variant, by_model in tried["variants"].items()
     )
-    return markdown((f"speed, of 1 with a batch of {tried['batch']}", *models), lines)
+    table = markdown((f"speed, of 1 with a batch of {tried['batch']}", *models), lines)
+    four = tried["four of 2x2"]["ratio"]
+    return (
+        f"{table}\n\nA 3x3 convolution after a nearest-neighbour enlargement as four of "
+        "2x2 at the small size needs 4/9 of the multiplications. With what puts the pixels "
+        f"in their places it ran {four:.2f} times as fast, gradients included."
+    )
 
 
 def write_tables(content: Mapping[str, Any], root: Path) -> None:
