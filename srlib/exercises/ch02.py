@@ -242,6 +242,10 @@ def q3(answer: Any) -> str:
         "course takes the mean of the pictures' own scores.",
     )
     expect.that(
+        not np.isclose(value, _score(targets, pictures) + 20 * np.log10(255), atol=0.01),
+        "Your pictures run to 1 now, and the peak is still 255. That alone adds 48 dB.",
+    )
+    expect.that(
         value > 0,
         f"Found {value:.1f} dB, less than nothing: one of the two is divided by 255 and "
         "the other is not.",

@@ -70,6 +70,10 @@ def one_logarithm(targets, pictures):
     return 10 * np.log10(255**2 / errors.mean())
 
 
+def peak_of_255(targets, pictures):
+    return all_scores(targets, pictures).mean() + 20 * np.log10(255)
+
+
 def turned_round(targets, pictures):
     errors = np.mean((pictures - targets / 255) ** 2, axis=(1, 2, 3))
     return np.mean(10 * np.log10(1 / errors))
@@ -191,6 +195,7 @@ WRONG = {
         Wrong("one left: clip", not_clipped, "A screen clips them"),
         Wrong("all scores", all_scores, "one score for each picture"),
         Wrong("one logarithm", one_logarithm, "take the logarithm once"),
+        Wrong("peak of 255", peak_of_255, "the peak is still 255"),
         Wrong("turned round", turned_round, "less than nothing"),
     ],
     "q4": [
