@@ -201,15 +201,14 @@ _MISTAKES = {
             return float(tf.reduce_mean(scores))
     """,
     because="""
-        Three mistakes.
+        There are three mistakes. First, the targets are `uint8`, so `tf.image.psnr` divides
+        them by 255. The pictures are floating point and stay as they are, and so does the
+        peak, which takes the type of the first argument. Beside numbers up to 255 the targets
+        are nearly black, so the score says how dark the picture is. A network that has learned
+        nothing and paints black gets the best of all.
 
-        - The targets are `uint8`, so `tf.image.psnr` divides them by 255. The pictures are
-        floating point and stay as they are, and so does the peak, which takes the type of
-        the first argument. Beside numbers up to 255 the targets are nearly black, so the
-        score says how dark the picture is, and a network that has learned nothing and
-        paints black gets the best of all.
-        - `[0]` keeps the first score of the batch and throws the others away.
-        - Nothing was clipped. That is the smallest of the three.
+        Second, `[0]` keeps the first score of the batch and throws the others away. Third,
+        nothing is clipped, which is the smallest of the three.
 
         All three stood in the official example of a large library. The metric was watched
         while the network trained, and fell as it got better.
