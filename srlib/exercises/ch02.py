@@ -203,9 +203,9 @@ _MISTAKES = {
     because="""
         There are three mistakes. First, the targets are `uint8`, so `tf.image.psnr` divides
         them by 255. The pictures are floating point and stay as they are, and so does the
-        peak, which takes the type of the first argument. Beside numbers up to 255 the targets
-        are nearly black, so the score says how dark the picture is. A network that has learned
-        nothing and paints black gets the best of all.
+        peak, which takes the type of the first argument. Beside numbers up to 255 the
+        targets are nearly black, so the score says how dark the picture is. A network that
+        has learned nothing and paints black gets the best of all.
 
         Second, `[0]` keeps the first score of the batch and throws the others away. Third,
         nothing is clipped, which is the smallest of the three.
