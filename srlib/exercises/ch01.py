@@ -63,6 +63,8 @@ def q1(answer: Any) -> str:
     }
     for name, right in {"INTER_AREA": means, "default": read}.items():
         what = f'"{name}"'
+        if isinstance(found[name], (int, float)):
+            raise NotYet(f"{what}: write a list of two values, one for each new pixel.")
         values = expect.array(found[name], (2,), what)
         wrong = f"{what} is not that. Which old pixels does each new one look at?"
         expect.agree(values, right, slips[name], what=what, wrong=wrong)
@@ -521,7 +523,7 @@ _COUNT, _NOISE, _NEAR = 8, 5.0, 0.05
         "The chapter's plot shows what photos have: the power falls as the frequency to "
         "the power -2 to -3.",
         "Noise at several sizes does it: random pictures of 9, 18, 36, 72, 144 and 288 "
-        "pixels, each enlarged to 288 and all added up.",
+        "pixels, each enlarged smoothly to 288, and all added up, the finer the fainter.",
         "Or in one step: take the waves of white noise with `np.fft.fft2` along the two "
         "axes of the pixels, divide each by its frequency (and that of frequency 0 by 1), "
         "and go back with `np.fft.ifft2(...).real`. Bring the result round 128, with a "

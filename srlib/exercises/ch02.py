@@ -377,6 +377,14 @@ def q4(answer: Any) -> str:
 def q5(answer: Any) -> str:
     """Return bilinear interpolation as a network."""
     model = networks.built(answer)
+    shapes = model.compute_output_shape((1, 10, 14, 3))
+    for scale in data.SCALES:
+        found = tuple(shapes[f"x{scale}"][1:3])
+        expect.that(
+            found == (10 * scale, 14 * scale),
+            f"From 10x14 pixels x{scale} makes {found[0]}x{found[1]}: it enlarges to a "
+            "size, not by a factor.",
+        )
     size = model.count_params()
     expect.that(
         not size,

@@ -152,6 +152,7 @@ WRONG = {
             "a guess", {"default": [50, 50], "INTER_AREA": [100, 50]}, "Which old pixels"
         ),
         Wrong("eight values", {"default": [0] * 8, "INTER_AREA": [1] * 8}, "the shape"),
+        Wrong("one value", {"default": 0, "INTER_AREA": 100}, "a list of two values"),
         Wrong("a list", [[0, 100], [100, 50]], "a dictionary"),
     ],
     "q2": [

@@ -126,6 +126,10 @@ def cubic(layers, lr, x2):
     return layers.UpSampling2D(4, interpolation="bicubic")(lr)
 
 
+def to_a_size(layers, lr, x2):
+    return layers.Resizing(96, 96)(lr)
+
+
 def x2_again(layers, lr, x2):
     return layers.UpSampling2D(1)(x2)
 
@@ -219,6 +223,7 @@ WRONG = {
         Wrong("repeated", doubler(repeated), "the blocks of nearest"),
         Wrong("learned", doubler(learned), "147 parameters"),
         Wrong("bicubic", doubler(cubic), "x4 is not bilinear"),
+        Wrong("to a size", doubler(to_a_size), "not by a factor"),
         Wrong("too small", doubler(x2_again), "the output x4 has to be 96x96x3"),
         Wrong("no network", lambda: 1, "Expected a `keras.Model`"),
     ],
