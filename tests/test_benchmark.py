@@ -77,7 +77,8 @@ def test_a_missed_target_is_shown_as_missed(gib, kept):
 
 
 def test_tables_stand_between_the_marks_of_both_readmes(tmp_path):
-    tried = part(batch=32, variants={"XLA": {"basic": {"ratio": 0.5}}})
+    variants = {"XLA": {"basic": {"ratio": 0.5}}}
+    tried = part(batch=32, variants=variants, **{"four of 2x2": {"ratio": 0.7}})
     (tmp_path / "tools").mkdir()
     files = [tmp_path / "README.md", tmp_path / "tools" / "README.md"]
     for file in files:
@@ -91,6 +92,7 @@ def test_tables_stand_between_the_marks_of_both_readmes(tmp_path):
         assert "old" not in text
     assert "| 1.50 GiB | at most 2.50 GiB | yes |" in texts[0]
     assert "| XLA | 0.50 |" in texts[1]
+    assert "it ran 0.70 times as fast" in texts[1]
 
 
 def test_the_readmes_show_the_committed_benchmark():
@@ -139,9 +141,27 @@ def test_operations_of_a_step_are_counted_by_hand():
     model.compile("sgd", loss={"x2": "mse"})
     lr, target = np.ones((1, 5, 5, 3), "float32"), np.ones((1, 5, 5, 8), "float32")
     model.train_on_batch(lr, {"x2": target})
-    found = measurements.step_gflop(model, lr, {"x2": target})
+    graph = measurements.step_graph(model, lr, {"x2": target})
     # Forwards, and backwards to the kernel; nothing in front of it wants a gradient.
-    assert found == pytest.approx(2 * 2e-9 * 25 * 9 * 3 * 8)
+    by_hand = 2 * 2e-9 * 25 * 9 * 3 * 8
+    assert measurements.convolved_gflop(graph) == pytest.approx(by_hand)
+
+
+def test_the_bare_convolutions_are_those_of_the_step():
+    lr, hr = measurements.random_batch(1, 12)
+    form, blocks = measurements.our_form("basic")
+    graph = measurements.step_graph(form, lr, measurements.pack(hr, blocks))
+    bare = measurements.bare_convolutions(graph)
+    done = bare.func.get_concrete_function(*bare.args).graph
+    wanted = measurements.convolved_gflop(graph)
+    assert measurements.convolved_gflop(done) == pytest.approx(wanted)
+    assert all(np.isfinite(number) for number in bare())
+
+
+def test_four_small_kernels_do_what_one_large_does_on_blocks():
+    ways = measurements.enlarged_convolutions(1)
+    for large, small in zip(ways["3x3"](), ways["2x2"](), strict=True):
+        assert np.allclose(large, small, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -1,0 +1,227 @@
+"""Wrong answers to the exercises of chapter 1."""
+
+import cv2
+import numpy as np
+
+from exercise_answers import Wrong
+from srlib import data, metrics
+
+#: Their solutions train a network: executed with the whole chapter only.
+SLOW = set()
+
+
+def names():
+    """Return what the chapter has defined where its exercises begin."""
+    photos = data.find_photos(data.sample_folder())
+    photo = data.read_photo(photos.val[15])
+    names = {"np": np, "cv2": cv2, "data": data, "metrics": metrics}
+    return {**names, "photos": photos, "photo": photo}
+
+
+# --- q3 ---
+
+
+def corner(photo):
+    side = min(photo.shape[:2])
+    return photo[:side, :side]
+
+
+def lower_corner(photo):
+    side = min(photo.shape[:2])
+    return photo[-side:, -side:]
+
+
+def exchanged(photo):
+    width, height = photo.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return photo[top : top + side, left : left + side]
+
+
+def longer_side(photo):
+    side = max(photo.shape[:2])
+    return photo[:side, :side]
+
+
+def stretched(photo):
+    side = min(photo.shape[:2])
+    return cv2.resize(photo, (side, side))
+
+
+def grey(photo):
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return photo[top : top + side, left : left + side, 0]
+
+
+# --- q4 ---
+
+
+def rewritten(count, size, epoch):
+    steps = int(count / size)
+    first = epoch * size * steps
+    return np.split(np.arange(first, first + size * steps) % count, steps)
+
+
+def rounded_up(count, size, epoch):
+    steps = -(-count // size)
+    return np.split(np.arange(steps * size) % count, steps)
+
+
+def not_wrapped(count, size, epoch):
+    numbers = np.arange(epoch * count, (epoch + 1) * count)
+    return [numbers[k : k + size] for k in range(0, count, size)]
+
+
+def one_by_one(count, size, epoch):
+    return [[number] for number in range(count)]
+
+
+def all_at_once(count, size, epoch):
+    return [np.arange(count)]
+
+
+# --- q5 ---
+
+
+def parts(photos, count=None):
+    count = len(photos) // 5 if count is None else count
+    return {"val": photos[:count], "train": photos[count:]}
+
+
+def leaves_out(files):
+    return [file for file in files if not file.startswith("test/")]
+
+
+def folder_cut_off(files):
+    return parts(sorted(file.split("/")[1] for file in leaves_out(files)))
+
+
+def counted_before(files):
+    return parts(sorted(leaves_out(files)), len(files) // 5)
+
+
+def only_from_val(files):
+    found = parts(sorted(files))
+    return {**found, "val": leaves_out(found["val"])}
+
+
+# --- q6 ---
+
+
+def measured(**changes):
+    return {"article": 23.2, "antialiased": 29.6, "conclusion": "a", **changes}
+
+
+# --- q7 ---
+
+
+def white(count):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, 288, 288, 3), dtype=np.uint8)
+
+
+def blurred(count):
+    return np.stack([cv2.GaussianBlur(picture, (0, 0), 2) for picture in white(count)])
+
+
+def too_small(count):
+    return white(count)[:, :144, :144]
+
+
+def flat(count):
+    return np.full((count, 288, 288, 3), 128, np.uint8)
+
+
+WRONG = {
+    "q1": [
+        Wrong("exchanged", {"default": [100, 50], "INTER_AREA": [0, 100]}, "By area all"),
+        Wrong("sums", {"default": [0, 200], "INTER_AREA": [400, 200]}, "added up the four"),
+        Wrong("reads all", {"default": [100, 50], "INTER_AREA": [100, 50]}, "only two"),
+        Wrong(
+            "reads first two", {"default": [100, 0], "INTER_AREA": [100, 50]}, "first two"
+        ),
+        Wrong("sum of two", {"default": [0, 200], "INTER_AREA": [100, 50]}, "added up two"),
+        Wrong(
+            "reads one",
+            {"default": [200, 0], "INTER_AREA": [100, 50]},
+            "you read one pixel",
+        ),
+        Wrong(
+            "a guess", {"default": [50, 50], "INTER_AREA": [100, 50]}, "Which old pixels"
+        ),
+        Wrong("eight values", {"default": [0] * 8, "INTER_AREA": [1] * 8}, "the shape"),
+        Wrong("one value", {"default": 0, "INTER_AREA": 100}, "a list of two values"),
+        Wrong("a list", [[0, 100], [100, 50]], "a dictionary"),
+    ],
+    "q2": [
+        Wrong("one and a half", "a", "1.5x1.5"),
+        Wrong("three", "c", "that one alone"),
+        Wrong("four", "D", "all sixteen"),
+        Wrong("the size", 576, "one of the letters"),
+    ],
+    "q3": [
+        Wrong("corner", corner, "begins at the upper left"),
+        Wrong("lower corner", lower_corner, "ends at the lower right"),
+        Wrong("exchanged", exchanged, "exchanged"),
+        Wrong("longer side", longer_side, "the shorter side"),
+        Wrong("stretched", stretched, "not cut"),
+        Wrong("grey", grey, "third axis"),
+        Wrong("side only", lambda photo: min(photo.shape[:2]), "That is the side"),
+        Wrong("the square itself", np.zeros((6, 6, 3)), "Expected a function"),
+    ],
+    "q4": [
+        Wrong("only rewritten", rewritten, "2 of the 10 photos never come"),
+        Wrong("rounded up", rounded_up, "photo 0 comes more than once"),
+        Wrong("not wrapped", not_wrapped, "there is no photo 10"),
+        Wrong("one by one", one_by_one, "3 are enough"),
+        Wrong("all at once", all_at_once, "a batch holds 10 photos"),
+        Wrong("a number", lambda count, size, epoch: -(-count // size), "list of batches"),
+    ],
+    "q5": [
+        Wrong(
+            "only rewritten",
+            lambda files: parts(sorted(files, key=str)),
+            '3 of the photos in `test` are in "val"',
+        ),
+        Wrong(
+            "only from one part", only_from_val, '2 of the photos in `test` are in "train"'
+        ),
+        Wrong(
+            "by four letters",
+            lambda files: parts(sorted(f for f in files if "test" not in f)),
+            "not for four letters",
+        ),
+        Wrong("counted before", counted_before, "before you count"),
+        Wrong("not sorted", lambda files: parts(leaves_out(files)), "by name"),
+        Wrong("without folder", folder_cut_off, "Leave the names as they are"),
+        Wrong(
+            "twice",
+            lambda files: dict.fromkeys(["val", "train"], leaves_out(files)),
+            "both",
+        ),
+        Wrong("one part", lambda files: leaves_out(files), "a dictionary"),
+    ],
+    "q6": [
+        Wrong("more is more", measured(conclusion="b"), "The PSNR falls"),
+        Wrong("alike", measured(conclusion="c"), "does not follow"),
+        Wrong("one recipe", measured(article=29.6), "exactly the same"),
+        Wrong("with itself", measured(article=np.inf), "with itself"),
+        Wrong("squared errors", measured(article=0.005), "a PSNR in dB"),
+        Wrong(
+            "mixed", measured(article=29.6, antialiased=23.2, conclusion="b"), "fits. But"
+        ),
+        Wrong("a sentence", measured(conclusion="aliasing"), "one of the letters"),
+        Wrong("a picture", measured(article=np.zeros((72, 72, 3))), "one number"),
+    ],
+    "q7": [
+        Wrong("white noise", white, "A formula is better"),
+        Wrong("blurred", blurred, "Come within 0.05 dB"),
+        Wrong("dead leaves", lambda count: data.dead_leaves(count), "edges in them"),
+        Wrong("floating point", lambda count: white(count) / 255, "Expected `uint8`"),
+        Wrong("too small", too_small, "to have the shape"),
+        Wrong("flat", flat, "flat colour"),
+        Wrong("pictures", white(1), "Expected a function"),
+    ],
+}
