@@ -21,9 +21,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: #555;">
 <span class="pageNumber"></span></div>"""
 
-# What is folded is unfolded; all pictures and all formulas are there.
+# What is folded is unfolded; all pictures and all formulas are there. Links to files of this
+# machine, such as the pictures', lead nowhere on another.
 READY = """async () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
+  const here = location.href.split("#")[0];
+  for (const link of document.querySelectorAll("a[href]")) {
+    const [target] = link.href.split("#");
+    if (link.protocol === "file:" && target !== here) link.removeAttribute("href");
+  }
   for (const image of document.images) image.loading = "eager";
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   if (window.MathJax?.startup) await window.MathJax.startup.promise;
