@@ -21,7 +21,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: #555;">
 <span class="pageNumber"></span></div>"""
 
-# What is folded is unfolded; all pictures and all formulas are there. Links to files of this
+# What is folded is unfolded; all pictures and formulas are there. Links to files of this
 # machine, such as the pictures', lead nowhere on another.
 READY = """async () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
