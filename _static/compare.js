@@ -114,7 +114,8 @@
     left.select.addEventListener("change", show);
     right.select.addEventListener("change", show);
 
-    const place = image.closest("picture") ?? image;
+    // Not in the link that leads to the figure at its full size.
+    const place = image.closest("a") ?? image.closest("picture") ?? image;
     place.after(details);
     if (image.complete && image.naturalWidth) show();
     else image.addEventListener("load", show, { once: true });

@@ -25,7 +25,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><title>A figure</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>{css}</style>
 <article class="bd-article">
-<figure><img alt="Two pictures" src="abc.png"></figure>
+<figure><a href="abc.png"><img alt="Two pictures" src="abc.png"></a></figure>
 </article>
 <script type="application/json" id="compare-panels">{panels}</script>
 <script>{script}</script></html>"""
@@ -82,7 +82,8 @@ def test_the_first_figure_is_open_with_the_first_picture_over_the_target(
 
 def test_by_keyboard(visit, figure, tmp_path):
     page = visit(figure)
-    for _ in range(2):  # the summary, the handle
+    assert page.locator("a .compare-stage").count() == 0
+    for _ in range(3):  # the figure's link, the summary, the handle
         page.keyboard.press("Tab")
     for key, expected in {
         "ArrowRight": "52", "ArrowLeft": "50", "PageUp": "60", "Home": "0", "End": "100",
