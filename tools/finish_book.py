@@ -27,8 +27,8 @@ MODIFIERS = {"fa-solid", "fa-brands", "fa-regular", "fa-lg", "fa-fw", "fa-xs", "
 FIGURE = re.compile(r'<img\s[^>]*?src="([^"]*_images/[^"]+\.(?:jpe?g|png))"[^>]*?/?>')
 EMPTY_HEADER = re.compile(r"<th\b([^>]*)>\s*(?:<p>\s*</p>)?\s*</th>")
 SIDEBAR = '<div id="pst-primary-sidebar"'
-LEAST_BYTES = 20_000
-AVIF_QUALITY = 60  # without colour subsampling: some 39 dB from the figure as it is
+LEAST_BYTES = 8_000
+AVIF_QUALITY = 55  # without colour subsampling: some 38 dB from the figure as it is
 
 
 def finish(folder: Path) -> None:
