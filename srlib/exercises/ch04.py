@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from srlib import metrics
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 
@@ -454,3 +455,129 @@ def q6(answer: Any) -> str:
         "x2 is made of 2x2 blocks and x4 of 4x4: Model 1's ceilings, with Model 2's "
         "parameters. Only the place has changed."
     )
+
+
+# --- 7 -----------------------------------------------------------------------------------
+
+_MOST, _DEEP, _BETTER = 60_000, 20, 0.2  # parameters, 3x3 convolutions, dB
+
+
+@chapter.exercise(
+    "Ten blocks deep",
+    kind="model",
+    difficulty=3,
+    minutes=45,
+    stub="""
+        def deep():
+            return ____
+
+
+        pairs = [data.load_pairs(photos, p, "antialiased") for p in ("train", "val")]
+        model = deep()
+    """,
+    answer="model",
+    hints=(
+        "Ten residual blocks of 16 filters, all at 72 pixels, have less than 50,000 "
+        "parameters. `models.residual_block` has 32 filters: write one of your own. To "
+        "draw without blocks of equal pixels, make 12 channels and use "
+        "`models.depth_to_space`; for x4 make 48 and use it twice.",
+        "Such a network learns, and is still far below interpolation when the time is "
+        "over: it has to paint the whole picture. A skip connection can lead round a whole "
+        "network, too. What would it have to hand on, so that only a residual is left?",
+        "`keras.layers.UpSampling2D(2, interpolation="
+        '"bicubic")(lr)` is a picture to begin with; add to it what the network makes. Let '
+        "the last convolution have no activation and start at 0, "
+        "`start=keras.initializers.Zeros`: then the network begins as bicubic "
+        "interpolation, and its residual may be negative.",
+    ),
+    solution="""
+        def deep():
+            def block(x):
+                y = models.conv(x, 16, 3, activation=models.LEAKY)
+                y = models.conv(y, 16, 3, activation=models.LEAKY)
+                return keras.layers.LeakyReLU(0.2)(keras.layers.Add()([x, y]))
+
+            lr = models.photo_input()
+            x = models.conv(lr, 16, 1, activation=models.LEAKY)
+            for _ in range(10):
+                x = block(x)
+            outputs = {}
+            for head, scale in (("x2", 2), ("x4", 4)):
+                zero = {"activation": None, "start": keras.initializers.Zeros}
+                y = models.conv(x, 3 * scale**2, 1, **zero)
+                for _ in range(scale // 2):
+                    y = models.depth_to_space(y)
+                up = keras.layers.UpSampling2D(scale, interpolation="bicubic")(lr)
+                outputs[head] = keras.layers.Add(name=head)([y, up])
+            return keras.Model(lr, outputs)
+
+
+        pairs = [data.load_pairs(photos, p, "antialiased") for p in ("train", "val")]
+        keras.utils.set_random_seed(0)
+        model = deep()
+        training.fit(model, *pairs, epochs=8, batch_size=4)
+    """,
+    because="""
+        The same idea at two sizes. The short skips let the error reach the first of twenty
+        convolutions; leave them out, and for some epochs the network learns next to
+        nothing. The long skip hands round what is known already, so that even an untrained
+        network is as good as bicubic interpolation, and training goes on from there. Either
+        alone is not enough for this short time. The last convolution has no activation:
+        what is missing may be negative, and a ReLU that is shut there hears no gradient and
+        stays shut. (A well-known example program for this task has one in that place.)
+    """,
+    seconds=120,
+)
+def q7(answer: Any) -> str:
+    """Judge a deep network that has to beat bicubic interpolation at both outputs."""
+    model = networks.network(answer)
+    size = model.count_params()
+    expect.that(
+        size <= _MOST,
+        f"Your network has {size:,} parameters; {_MOST:,} are allowed. Twenty convolutions "
+        "of 16 filters have less than 50,000.",
+    )
+    kernels = [layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")]
+    count = sum(shape[:2] == (3, 3) for shape in kernels)
+    expect.that(
+        count >= _DEEP,
+        f"Your network has {count} convolutions of 3x3; at least {_DEEP} are wanted, one "
+        "after the other.",
+    )
+    score, bicubic = _judge(model)
+    means = "; ".join(
+        f"{head} has {score[head]:.2f} dB, bicubic {bicubic[head]:.2f}" for head in score
+    )
+    lead = min(score[head] - bicubic[head] for head in score)
+    expect.that(
+        lead > -2,
+        f"{means}. That is far off. Do the errors reach the first layers, and has the "
+        "network to paint everything from nothing?",
+    )
+    expect.that(
+        abs(lead) > 0.01,
+        f"{means}. That is bicubic interpolation itself, or nearly: the residual is still "
+        "0. Train the network, or find out why it does not learn.",
+    )
+    expect.that(
+        lead > _BETTER,
+        f"{means}. Both have to be {_BETTER} dB above. Is there a skip round every "
+        "block *and* one round the whole network? If so, train longer.",
+    )
+    return f"{means}. Twenty convolutions learnt a residual, with {size:,} parameters."
+
+
+def _judge(model: Any) -> tuple[dict[str, float], dict[str, float]]:
+    """Score on the validation photos of the sample, antialiased recipe; and bicubic."""
+    from srlib import data, training
+
+    val = data.load_pairs(data.find_photos(data.sample_folder()), "val", "antialiased")
+    lr = data.as_float(val.lr)
+    drawn = training.predict(model, lr, batch_size=8)
+    score, bicubic = {}, {}
+    for head, scale in (("x2", 2), ("x4", 4)):
+        target = data.as_float(getattr(val, head))
+        score[head] = float(metrics.psnr(target, drawn[head]).mean())
+        enlarged = metrics.upscale(lr, scale, "bicubic")
+        bicubic[head] = float(metrics.psnr(target, enlarged).mean())
+    return score, bicubic

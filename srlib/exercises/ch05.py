@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from srlib import metrics
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 
@@ -559,3 +560,106 @@ def q7(answer: Any) -> str:
             "x4 are there for one of x2?",
         )
     return "Sum or mean is a hidden loss weight: 4 for x4, which has four times the pixels."
+
+
+# --- 8 -----------------------------------------------------------------------------------
+
+_MOST, _SIDE, _BETTER = 20_000, 9, 0.2  # parameters, input pixels, dB
+
+
+@chapter.exercise(
+    "Near-sighted",
+    kind="model",
+    difficulty=3,
+    minutes=45,
+    stub="""
+        def near():
+            return ____
+
+
+        pairs = [data.load_pairs(photos, p, "antialiased") for p in ("train", "val")]
+        model = near()
+    """,
+    answer="model",
+    hints=(
+        "Compute at 72 pixels, where it is cheap, and enlarge last. Three 3x3 convolutions "
+        "see 7x7. The last may make 12 channels, which `models.depth_to_space` turns into "
+        "an x2 picture without blocks.",
+        "Let the network start from a formula and add to it: "
+        '`keras.layers.UpSampling2D(2, interpolation="bicubic")(lr)`, and '
+        '`keras.layers.Add(name="x2")`.',
+        "Let the last convolution have no activation and start at 0: `activation=None, "
+        "start=keras.initializers.Zeros`. 38 filters fit into 20,000 parameters. Twenty or "
+        "more epochs of `batch_size=4` are cheap here, and `learning_rate=2e-3` is quicker "
+        "than the default.",
+    ),
+    solution="""
+        def near():
+            lr = models.photo_input()
+            x = models.conv(models.conv(lr, 38, 3), 38, 3)
+            zero = {"activation": None, "start": keras.initializers.Zeros}
+            y = models.depth_to_space(models.conv(x, 12, 3, **zero))
+            up = keras.layers.UpSampling2D(2, interpolation="bicubic")(lr)
+            return keras.Model(lr, {"x2": keras.layers.Add(name="x2")([y, up])})
+
+
+        pairs = [data.load_pairs(photos, p, "antialiased") for p in ("train", "val")]
+        keras.utils.set_random_seed(0)
+        model = near()
+        more = {"epochs": 25, "batch_size": 4, "learning_rate": 2e-3}
+        training.fit(model, *pairs, **more)
+    """,
+    because="""
+        This network sees 7x7 pixels, and no linear filter with that view is as good. So
+        what it has gained is not sight. It treats an edge unlike a plain surface, which a
+        linear filter cannot. To look further is one way to spend parameters; to look more
+        closely at what is near is another. With so few photos and so little time, the
+        second pays first.
+    """,
+    seconds=120,
+)
+def q8(answer: Any) -> str:
+    """Judge a small network that has to beat the best linear filter without looking far."""
+    model = networks.network(answer, heads=("x2",))
+    size = model.count_params()
+    expect.that(
+        size <= _MOST,
+        f"Your network has {size:,} parameters; {_MOST:,} are allowed.",
+    )
+    seen = networks.sight(model, "x2")
+    expect.that(
+        seen <= _SIDE,
+        f"Your network sees {seen}x{seen} pixels; at most {_SIDE}x{_SIDE} are allowed. "
+        "Which rates or layers look further than you need?",
+    )
+    score, linear = _judge_x2(model)
+    means = f"x2 has {score:.2f} dB, the best linear filter {linear:.2f}"
+    expect.that(
+        networks.block_side(model, "x2") == 1,
+        f"{means}. Your x2 is made of blocks of equal pixels, and such a picture has a "
+        "ceiling. What has to come after the enlargement, or instead of it?",
+    )
+    expect.that(
+        score > linear - 2,
+        f"{means}. Train it longer, or let it start from a picture that is nearly right.",
+    )
+    expect.that(
+        score > linear + _BETTER,
+        f"{means}; {_BETTER} dB more are wanted. Train it longer or faster, or spend the "
+        "parameters that are left.",
+    )
+    return f"{means}. It sees only {seen}x{seen} and has {size:,} parameters."
+
+
+def _judge_x2(model: Any) -> tuple[float, float]:
+    """Score x2 on the sample, antialiased recipe; and the best linear filter, 7x7."""
+    from srlib import data, training
+
+    photos = data.find_photos(data.sample_folder())
+    train = data.load_pairs(photos, "train", "antialiased")[::2]
+    val = data.load_pairs(photos, "val", "antialiased")
+    target, lr = data.as_float(val.x2), data.as_float(val.lr)
+    drawn = training.predict(model, lr, batch_size=8)["x2"]
+    best = metrics.fit_linear_filter(data.as_float(train.lr), data.as_float(train.x2), 2, 7)
+    linear = metrics.apply_linear_filter(lr, best, 2)
+    return tuple(float(metrics.psnr(target, x).mean()) for x in (drawn, linear))

@@ -102,16 +102,17 @@ def blocks(places, skip=True, head_size=1):
     def build():
         lr = models.photo_input()
         x = models.conv(lr, 32, 1, activation=models.LEAKY)
-        outputs = {}
-        for stage, count in enumerate(places):
-            for _ in range(count):
-                x = models.residual_block(x, skip=skip)
-            if stage < 2:
-                x = models.upsample(x)
-            look = {"filters": 3, "size": head_size, "activation": models.LEAKY}
-            if stage > 0:
-                outputs[f"x{2 * stage}"] = models.conv(x, **look, name=f"x{2 * stage}")
-        return keras.Model(lr, outputs)
+        look = {"filters": 3, "size": head_size, "activation": models.LEAKY}
+        for _ in range(places[0]):
+            x = models.residual_block(x, skip=skip)
+        x = models.upsample(x)
+        x2 = models.conv(x, **look, name="x2")
+        for _ in range(places[1]):
+            x = models.residual_block(x, skip=skip)
+        x = models.upsample(x)
+        for _ in range(places[2]):
+            x = models.residual_block(x, skip=skip)
+        return keras.Model(lr, {"x2": x2, "x4": models.conv(x, **look, name="x4")})
 
     return build
 
@@ -134,6 +135,47 @@ def enlarged_once():
     up = models.upsample(lr)
     heads = {head: models.conv(up, 3, 1, name=head) for head in ("x2", "x4")}
     return keras.Model(lr, heads)
+
+
+# --- q7 ---
+
+
+def deep(count=10, skip=True, long=None, width=16):
+    """Build so many blocks, with a long skip or without."""
+
+    def make(names):
+        import keras
+
+        from srlib import models
+
+        def block(x):
+            y = models.conv(x, width, 3, activation=models.LEAKY)
+            y = models.conv(y, width, 3, activation=models.LEAKY)
+            return keras.layers.Add()([x, y]) if skip else y
+
+        keras.utils.set_random_seed(0)
+        lr = models.photo_input()
+        x = models.conv(lr, width, 1, activation=models.LEAKY)
+        for _ in range(count):
+            x = block(x)
+        outputs = {}
+        for head, scale in (("x2", 2), ("x4", 4)):
+            start = {"start": keras.initializers.Zeros} if long else {}
+            y = models.conv(x, 3 * scale**2, 1, activation=None, **start)
+            for _ in range(scale // 2):
+                y = models.depth_to_space(y)
+            up = keras.layers.UpSampling2D(scale, interpolation=long or "nearest")(lr)
+            parts = [y, up] if long else [y, y]
+            outputs[head] = keras.layers.Add(name=head)(parts)
+        return keras.Model(lr, outputs)
+
+    return make
+
+
+def model_2(names):
+    from srlib import models
+
+    return models.build("residual", seed=0)
 
 
 WRONG = {
@@ -220,5 +262,14 @@ WRONG = {
         Wrong("one output", one_output, 'the outputs `"x2"` and `"x4"`'),
         Wrong("enlarged once", enlarged_once, "the output x4 has to be"),
         Wrong("the network", None, "not the network", lambda names: blocks((3, 0, 0))()),
+    ],
+    "q7": [
+        Wrong("Model 2", None, "Your network has 6 convolutions of 3x3", model_2),
+        Wrong("too wide", None, "60,000 are allowed", deep(width=20)),
+        Wrong("too short", None, "has 18 convolutions of 3x3", deep(count=9)),
+        Wrong("from nothing", None, "That is far off", deep()),
+        Wrong("untrained", None, "bicubic interpolation itself", deep(long="bicubic")),
+        Wrong("bilinear", None, "have to be 0.2 dB above", deep(long="bilinear")),
+        Wrong("the function", deep(), "hand in what it returns"),
     ],
 }

@@ -119,6 +119,32 @@ def summed(target, drawn):
     return sum(np.sum((target[h] - drawn[h]) ** 2) for h in ("x2", "x4"))
 
 
+# --- q8 ---
+
+
+def small(filters=38, size=3, rate=1, scale_up="bicubic", blocks=False):
+    """Build a small network with one output, untrained."""
+
+    def make(names):
+        import keras
+
+        from srlib import models
+
+        keras.utils.set_random_seed(0)
+        lr = models.photo_input()
+        x = models.conv(models.conv(lr, filters, size), filters, 3, dilation=rate)
+        if blocks:
+            return keras.Model(lr, {"x2": models.conv(models.upsample(x), 3, 1, name="x2")})
+        start = {"start": keras.initializers.Zeros} if scale_up else {}
+        y = models.depth_to_space(models.conv(x, 12, 3, activation=None, **start))
+        up = keras.layers.UpSampling2D(2, interpolation=scale_up or "nearest")(lr)
+        return keras.Model(
+            lr, {"x2": keras.layers.Add(name="x2")([y, up] if scale_up else [y, y])}
+        )
+
+    return make
+
+
 WRONG = {
     "q1": [
         Wrong("one side", row(sees=13), "on one side"),
@@ -221,5 +247,14 @@ WRONG = {
         Wrong("a sum", summed, "the sum itself"),
         Wrong("some weights", weighted(0.3, 0.7), "not with these weights"),
         Wrong("one argument", lambda target: 1.0, "expected 2 arguments"),
+    ],
+    "q8": [
+        Wrong("Model 3", model_3, "hand in what it returns"),
+        Wrong("two outputs", None, 'the output `"x2"`', lambda names: model_3()),
+        Wrong("too many", None, "20,000 are allowed", small(filters=48)),
+        Wrong("wide", None, "sees 13x13", small(rate=4)),
+        Wrong("blocks", None, "blocks of equal pixels", small(blocks=True)),
+        Wrong("from nothing", None, "start from a picture", small(scale_up=None)),
+        Wrong("untrained", None, "0.2 dB more are wanted", small()),
     ],
 }
