@@ -258,7 +258,7 @@ WRONG = {
         Wrong("larger heads", blocks((3, 0, 0), head_size=3), "not made of blocks"),
         Wrong("left out", blocks((2, 0, 0)), "Is the third block gone"),
         Wrong("one more", blocks((4, 0, 0)), "Did something come in"),
-        Wrong("without skips", blocks((3, 0, 0), skip=False), "adds 0 times"),
+        Wrong("without skips", blocks((3, 0, 0), skip=False), "one flat colour"),
         Wrong("one output", one_output, 'the outputs `"x2"` and `"x4"`'),
         Wrong("enlarged once", enlarged_once, "the output x4 has to be"),
         Wrong("the network", None, "not the network", lambda names: blocks((3, 0, 0))()),
