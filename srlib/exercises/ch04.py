@@ -161,6 +161,7 @@ def q3(answer: Any) -> str:
             "Your function has to return what its last layer returns; it returns "
             f"{expect.kind_of(y)}."
         )
+    expect.that(y is not x, "Your block returns its input as it is.")
     expect.that(
         y.shape[1:] == x.shape[1:],
         f"From 32 channels your block makes the shape {tuple(y.shape[1:])}. Expected the "
@@ -276,6 +277,9 @@ def q4(answer: Any) -> str:
         ),
         "The sign is wrong: a small error is a high PSNR.": (
             lambda *arguments: -_x4_psnr(*arguments)
+        ),
+        "The decibels of a squared error are 10 times its logarithm, not 20.": (
+            lambda *arguments: 2 * _x4_psnr(*arguments)
         ),
         "Decibels are made with the logarithm to base 10, `np.log10`.": (
             lambda *arguments: _x4_psnr(*arguments) * np.log(10)

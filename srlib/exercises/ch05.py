@@ -247,13 +247,15 @@ def q4(answer: Any) -> str:
     """Sides that both outputs see, from the rates at both sizes."""
     cases = [
         ((1, 2), (1, 2)),
+        ((1, 1), (1,)),
         ((1, 1, 1, 1), (1, 1)),
         ((1, 2, 4, 1, 1, 2, 4, 1), (1, 2, 4, 1)),
         ((), (3,)),
         ((5,), ()),
     ]
     slips = {
-        "Your x4 rounds down. Half a pixel reaches into a whole one, so it counts.": (
+        "Your x4 rounds down. Half a pixel reaches into a whole one, so it counts. "
+        "(Python's `round` turns 0.5 into 0.)": (
             lambda a, b: (1 + 2 * sum(a), 1 + 2 * (sum(a) + sum(b) // 2))
         ),
         "Your x4 ends on half a pixel. A pixel that is reached by half is reached.": (

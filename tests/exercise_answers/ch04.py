@@ -205,6 +205,7 @@ WRONG = {
         Wrong("no activation", no_activation, "LeakyReLU after the sum is missing"),
         Wrong("added twice", added_twice, "added twice"),
         Wrong("64 filters", other_width, "the shape of its input"),
+        Wrong("untouched", lambda x: x, "returns its input"),
         Wrong("nothing", lambda x: 0, "what its last layer returns"),
     ],
     "q4": [
@@ -238,6 +239,11 @@ WRONG = {
             "natural logarithm",
             lambda loss, x2, w: -10 * np.log((loss - w["x2"] * x2) / w["x4"]),
             "base 10",
+        ),
+        Wrong(
+            "20 times",
+            lambda loss, x2, w: 2 * decibels((loss - w["x2"] * x2) / w["x4"]),
+            "not 20",
         ),
         Wrong("a list of weights", lambda loss, x2, w: loss - w[0] * x2, "no such key"),
         Wrong("some number", lambda loss, x2, w: 21.0, "found 21"),

@@ -180,6 +180,11 @@ WRONG = {
             "rounds down",
         ),
         Wrong(
+            "to even",
+            lambda a, b: (1 + 2 * sum(a), 1 + 2 * (sum(a) + round(sum(b) / 2))),
+            "turns 0.5 into 0",
+        ),
+        Wrong(
             "half a pixel",
             lambda a, b: (1 + 2 * sum(a), 1 + 2 * (sum(a) + sum(b) / 2)),
             "ends on half a pixel",
