@@ -304,7 +304,6 @@ def _from_pytorch(weights: np.ndarray) -> np.ndarray:
     minutes=20,
     stub="""
         def from_pytorch(weights):
-            outputs, inputs, height, width = weights.shape
             kernel = weights.transpose(2, 3, 1, 0)
             return kernel
     """,
@@ -320,9 +319,8 @@ def _from_pytorch(weights: np.ndarray) -> np.ndarray:
     ),
     solution="""
         def from_pytorch(weights):
-            outputs, inputs, height, width = weights.shape
             kernel = weights.transpose(2, 3, 1, 0)
-            groups = kernel.reshape(height, width, inputs, outputs // 4, 4)
+            groups = kernel.reshape(*kernel.shape[:3], -1, 4)
             return groups.swapaxes(3, 4).reshape(kernel.shape)
     """,
     because="""
