@@ -417,9 +417,9 @@ _WARMER = {
     """,
     answer="measured",
     hints=(
-        'The first numbers are there: `matrices["attempt 1"][-1]` is the matrix at the '
-        'end, `distance` says how far it is off, and `histories["attempt 1"]` holds the '
-        "curves.",
+        'The first numbers are there: the last of `matrices["attempt 1"]` is the matrix at '
+        'the end, `distance` says how far it is off, and `histories["attempt 1"]` holds '
+        "the curves.",
         'The network is `models.build("efficientnet_1", seed=1)`, as before. Train it '
         "with `training.fit(model, train, val, **plan, loss_weights=..., "
         "learning_rate=0.01)`.",
@@ -534,9 +534,9 @@ _LEARNED, _GOAL = 15.0, 24.0
         "that is a linear map again, to four colours, but from 3x3 places. Of such a map "
         "least squares finds the best, and training comes near it.",
         "To train, begin with `keras.layers.Normalization()`, to which you show the "
-        "features by `adapt(seen[0])`. Then one more 3x3 convolution with ReLU, of some dozens of "
-        "filters, helps. To do without training, `tf.image.extract_patches` puts the 3x3 "
-        "places side by side for `np.linalg.lstsq`.",
+        "features by `adapt(seen[0])`. Then one more 3x3 convolution with ReLU, of some "
+        "dozens of filters, helps. To do without training, `tf.image.extract_patches` puts "
+        "the 3x3 places side by side for `np.linalg.lstsq`.",
     ),
     solution="""
         def decoder():
