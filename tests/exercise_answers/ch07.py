@@ -97,36 +97,25 @@ def measured(**changes):
 # --- q7 ---
 
 
-def small(*widths):
+def handed_in(build, trained=None):
+    return lambda names: {"build": build, "trained": (trained or build)()}
+
+
+def small(*widths, start="glorot_uniform"):
     x = lr = models.photo_input()
     for filters in widths:
         x = models.conv(x, filters, 3)
-    return keras.Model(lr, {"x2": models.depth_to_space(models.conv(x, 12, 3))})
+    x = keras.layers.Conv2D(12, 3, padding="same", kernel_initializer=start)(x)
+    return keras.Model(lr, {"x2": models.depth_to_space(x)})
 
 
-def woven(names):
-    """Beat bilinear by a fit of the last layer, and then weave a pattern into it."""
-    val = data.load_pairs(names["photos"], "val", "antialiased")
-    lr, target = data.as_float(val.lr), data.as_float(val.x2)
-    best = metrics.fit_linear_filter(lr, target, 2)
-    photo = models.photo_input()
-    layer = keras.layers.Conv2D(12, 5, padding="same")
-    model = keras.Model(photo, {"x2": models.depth_to_space(layer(photo))})
-    kernel = np.zeros((5, 5, 3, 4, 3))
-    for colour in range(3):
-        kernel[:, :, colour, :, colour] = best[:-1].reshape(5, 5, 4)
-    bias = np.repeat(best[-1] + np.array([2, 0, 0, -2]) / 255, 3)
-    layer.set_weights([kernel.reshape(5, 5, 3, 12), bias])
-    return model
-
-
-def repeated(names):
+def repeated():
     lr = models.photo_input()
     x2 = models.conv(models.upsample(models.conv(lr, 24, 3)), 3, 3, name="x2")
     return keras.Model(lr, {"x2": x2})
 
 
-def blocks_again(names):
+def blocks_again():
     lr = models.photo_input()
     features = models.depth_to_space(models.conv(lr, 24, 3))
     half = models.conv(keras.layers.AveragePooling2D(2)(features), 3, 1)
@@ -192,12 +181,28 @@ WRONG = {
         Wrong("a sentence", measured(conclusion="they help"), "one of the letters"),
     ],
     "q7": [
-        Wrong("untrained", None, "Train it longer", lambda names: small(24)),
-        Wrong("woven", None, "a pattern", woven),
-        Wrong("too large", None, "20,000 are", lambda names: small(64, 64)),
-        Wrong("repeated", None, "no `models.depth_to_space`", repeated),
-        Wrong("blocks", None, "made of blocks", blocks_again),
-        Wrong("Model 5", None, 'the output `"x2"`', lambda names: models.build("basic")),
-        Wrong("the function", lambda: None, "hand in what it returns"),
+        Wrong("woven", None, "into a pattern", handed_in(lambda: small(24))),
+        Wrong(
+            "untrained",
+            None,
+            "Train it longer",
+            handed_in(lambda: small(24, start="zeros")),
+        ),
+        Wrong("too large", None, "20,000 are", handed_in(lambda: small(64, 64))),
+        Wrong("repeated", None, "no `models.depth_to_space`", handed_in(repeated)),
+        Wrong("blocks", None, "made of blocks", handed_in(blocks_again)),
+        Wrong(
+            "another one",
+            None,
+            "Train what your function builds",
+            handed_in(lambda: small(16), lambda: small(24)),
+        ),
+        Wrong(
+            "two outputs",
+            None,
+            'the output `"x2"`',
+            handed_in(lambda: models.build("basic")),
+        ),
+        Wrong("the model alone", 3.0, 'with `"build"`, `"trained"`'),
     ],
 }
