@@ -553,8 +553,8 @@ def q7(answer: Any) -> str:
     told = f"{score:.2f} dB; bilinear has {bilinear:.2f}"
     expect.that(
         score > bilinear,
-        f"It begins without a pattern, but x2 has {told}. Train it longer, or help it: what "
-        "could it start from?",
+        f"It begins without a pattern, but x2 has {told}. Train it longer, or help it: "
+        "what could it start from?",
     )
     return f"x2 has {told}. It took {size:,} parameters, and no pattern at the start."
 

@@ -101,6 +101,14 @@ def handed_in(build, trained=None):
     return lambda names: {"build": build, "trained": (trained or build)()}
 
 
+def two_outputs():
+    return models.build("basic")
+
+
+def untrained():
+    return small(24, start="zeros")
+
+
 def small(*widths, start="glorot_uniform"):
     x = lr = models.photo_input()
     for filters in widths:
@@ -156,7 +164,7 @@ WRONG = {
         Wrong("the kernel", lambda kernel: kernel, "to have the shape"),
     ],
     "q4": [
-        Wrong("five", stamps(5), "as 4, 6, 6, 9"),
+        Wrong("five", stamps(5), "as 1, 1.5, 1.5, 2.25"),
         Wrong("started evenly", stamps(3, kernel_initializer="ones"), "as 1, 2, 2, 4"),
         Wrong("stride 1", stamps(3, strides=1), "into `(1, 12, 12, 3)`"),
         Wrong("no padding", stamps(4, padding="valid"), "into `(1, 26, 26, 3)`"),
@@ -186,7 +194,7 @@ WRONG = {
             "untrained",
             None,
             "Train it longer",
-            handed_in(lambda: small(24, start="zeros")),
+            handed_in(untrained),
         ),
         Wrong("too large", None, "20,000 are", handed_in(lambda: small(64, 64))),
         Wrong("repeated", None, "no `models.depth_to_space`", handed_in(repeated)),
@@ -201,7 +209,7 @@ WRONG = {
             "two outputs",
             None,
             'the output `"x2"`',
-            handed_in(lambda: models.build("basic")),
+            handed_in(two_outputs),
         ),
         Wrong("the model alone", 3.0, 'with `"build"`, `"trained"`'),
     ],
