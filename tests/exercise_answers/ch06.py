@@ -191,7 +191,7 @@ WRONG = {
     ],
     "q7": [
         Wrong("untrained", None, "hardly learned anything", lambda names: decoder()),
-        Wrong("blocks", None, "made of such blocks", lambda names: linear(names, 3)),
+        Wrong("blocks", None, "are made of blocks", lambda names: linear(names, 3)),
         Wrong("one place", None, "The goal is", lambda names: linear(names, 12)),
         Wrong("too large", None, "30,000 are", lambda names: decoder(widths=(64, 64))),
         Wrong("from the photo", None, "not the photo", lambda names: decoder(inputs=3)),
