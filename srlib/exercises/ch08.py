@@ -65,6 +65,7 @@ _PAIRS = [
     ((22.3, 22.7), (22.1, 22.8)),  # a trade
     ((22.1, 22.8), (22.3, 22.7)),
     ((23.0, 22.6), (22.2, 22.7)),  # a trade, higher on the mean
+    ((22.4, 22.3), (22.3, 22.8)),  # a trade, lower on the mean
     ((22.3, 22.7), (22.3, 22.6)),  # a tie at x2
     ((22.3, 22.7), (22.2, 22.7)),  # a tie at x4
     ((22.3, 22.6), (22.3, 22.7)),
@@ -122,6 +123,8 @@ def q2(answer: Any) -> str:
         "The other way round: `beats(a, b)` says whether `a` is the better one.": (
             lambda a, b: _beats(b, a)
         ),
+        "`a > b` compares the second entries of two tuples only if the first are equal. "
+        "Compare each output.": lambda a, b: a > b,
         "You compare the first output only.": lambda a, b: a[0] > b[0],
         "You compare the second output only.": lambda a, b: a[1] > b[1],
     }
@@ -208,7 +211,7 @@ def q3(answer: Any) -> str:
         "That is how it was: the sum over all pixels.": (
             lambda errors, weights: _weighted(errors, weights, np.sum)
         ),
-        "A sum over pixels still, though a mean over photos: x4 has four times the pixels.": (
+        "Still a sum over pixels, though a mean over photos. x4 has four times as many.": (
             lambda errors, weights: sum(
                 weights[h] * np.sum(e**2) / len(e) for h, e in errors.items()
             )
@@ -314,7 +317,8 @@ def q4(answer: Any) -> str:
     )
     expect.that(
         letter == true,
-        f"You say: {_CONCLUSIONS[letter]}. Your numbers are {ranges}: that does not follow.",
+        f"You say: {_CONCLUSIONS[letter]}. Your numbers are {ranges}: that does not "
+        "follow.",
     )
     return f"Cosines {ranges}. Three networks each, untrained."
 
@@ -358,8 +362,8 @@ def _three_cosines(values: Any, name: str) -> list[float]:
         "on their way back?",
         "`keras.ops.stop_gradient(x)` hands on the numbers and lets no gradient back. On "
         "which of the two ways does it belong?",
-        "Between what both outputs share and what only x4 has: x2 is made of `x`, and x4 of "
-        "`keras.ops.stop_gradient(x)`.",
+        "Between what both outputs share and what only x4 has: x2 is made of `x`, and x4 "
+        "of `keras.ops.stop_gradient(x)`.",
     ),
     solution="""
         import keras
@@ -400,8 +404,8 @@ def q5(answer: Any) -> str:
     both = heard["x2"] & heard["x4"]
     expect.that(
         not both,
-        f"{len(both)} of the {total} arrays of weights still hear both losses. The way back "
-        "from x4 has to end where the shared layers begin.",
+        f"{len(both)} of the {total} arrays of weights still hear both losses. The way "
+        "back from x4 has to end where the shared layers begin.",
     )
     deaf = total - len(heard["x2"] | heard["x4"])
     expect.that(
