@@ -229,6 +229,15 @@ def q3(answer: Any) -> str:
                 weights[h] * np.mean(np.abs(e)) for h, e in errors.items()
             )
         ),
+        "You square the mean of the errors, where too bright and too dark cancel. Square "
+        "first.": (
+            lambda errors, weights: sum(
+                weights[h] * np.mean(e) ** 2 for h, e in errors.items()
+            )
+        ),
+        "You take the mean over the outputs. Their losses are added.": (
+            lambda errors, weights: _weighted(errors, weights) / len(errors)
+        ),
         "You divide by the sum of the weights. They are to be taken as they are.": (
             lambda errors, weights: _weighted(errors, weights) / sum(weights.values())
         ),
@@ -241,7 +250,12 @@ def q3(answer: Any) -> str:
     values = [expect.number(value, "the loss") for value in found]
     right = [_weighted(*case) for case in cases]
     wrong = {message: [slip(*case) for case in cases] for message, slip in slips.items()}
-    expect.agree(values, right, wrong, what="the losses of three cases")
+    told = (
+        f"Errors of 0.1 everywhere and weights of 0.5 make {values[0]:.4g}, expected "
+        f"{right[0]:.4g}. Random errors with other weights make {values[1]:.4g} and "
+        f"{values[2]:.4g}, expected {right[1]:.4g} and {right[2]:.4g}."
+    )
+    expect.agree(values, right, wrong, wrong=told)
     return "The mean does not count pixels, so the weights are what they say."
 
 

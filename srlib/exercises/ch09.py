@@ -200,7 +200,7 @@ def q3(answer: Any) -> str:
     for head in verdicts.HEADS:
         for method in methods:
             expect.agree(
-                found[head][method], right[head][method], case=f"{head}, {method}: "
+                found[head][method], right[head][method], case=f"for {head}, {method}: "
             )
     return "Each output has a row of its own now."
 
@@ -599,8 +599,8 @@ def q7(answer: Any) -> str:
         expect.that(
             status == "open",
             "In a made-up world every other seed says the opposite of the rest, and your "
-            f"verdict is `{status}`. Does it look at the mean alone? The `outcome` of a "
-            "difference asks every seed.",
+            f"verdict is `{status}`. Does it look at the mean alone, or take `undecided` "
+            "for a no? The `outcome` of a difference asks every seed.",
         )
     worlds = ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))
     return (

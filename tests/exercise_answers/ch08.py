@@ -176,6 +176,13 @@ WRONG = {
             lambda e, w: weighted(np.mean)(e, w) / sum(w.values()),
             "by the sum of the weights",
         ),
+        Wrong(
+            "squared mean",
+            lambda e, w: sum(w[h] * e[h].mean() ** 2 for h in e),
+            "You square the mean",
+        ),
+        Wrong("mean", lambda e, w: weighted(np.mean)(e, w) / 2, "mean over the outputs"),
+        Wrong("x2 alone", lambda e, w: w["x2"] * np.mean(e["x2"] ** 2), "make 0.005"),
         Wrong("no weights", lambda e, w: sum((v**2).mean() for v in e.values()), "gone"),
         Wrong("by head", lambda e, w: dict.fromkeys(e, 0.0), "to be one number"),
     ],

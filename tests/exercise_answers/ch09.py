@@ -189,7 +189,9 @@ WRONG = {
         Wrong("only rewritten", still_one_row, "still shows the numbers of x4"),
         Wrong("one row", lambda r, m: rows(r, m, heads=["x2"]), "no entry for x4"),
         Wrong("all photos", lambda r, m: rows(r, m, reduce=np.array), "of all photos"),
-        Wrong("median", lambda r, m: rows(r, m, reduce=np.median), "X2, nearest: expected"),
+        Wrong(
+            "median", lambda r, m: rows(r, m, reduce=np.median), "For x2, nearest: expected"
+        ),
         Wrong("by method", lambda r, m: {k: {} for k in m}, "no entry for x2"),
     ],
     "q4": [
@@ -243,6 +245,11 @@ WRONG = {
     ],
     "q7": [
         Wrong("by the mean", verdict(by_mean), "look at the mean alone"),
+        Wrong(
+            "doubt is a no",
+            verdict(lambda f: "confirmed" if f.outcome == "higher" else "refuted"),
+            "take `undecided` for a no",
+        ),
         Wrong("never refuted", verdict(lambda found: "confirmed"), "never `refuted`"),
         Wrong("never confirmed", verdict(lambda found: "refuted"), "never `confirmed`"),
         Wrong("one output", verdict(heads=["x4"]), "rests on 1 part"),
