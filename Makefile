@@ -13,7 +13,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 PYTEST = $(BIN)/python -m pytest
 UNIT = $(PYTEST) --doctest-modules srlib tests
 
-.PHONY: help book serve test check lint chapters lab lock format benchmark clean
+.PHONY: help book pdf serve test check lint chapters lab lock format benchmark clean
 .DEFAULT_GOAL = help
 
 help:  ## list the targets
@@ -21,6 +21,9 @@ help:  ## list the targets
 
 book: $(INSTALLED)  ## build the book from the committed outputs into _build/html
 	$(BIN)/python tools/build_book.py
+
+pdf: $(INSTALLED)  ## print the whole book into one PDF in _build (needs Chromium)
+	$(BIN)/python tools/make_pdf.py
 
 serve:  ## serve the built book at http://localhost:8000, as its page "Try it" needs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import PIL.Image
-from IPython.display import Image, Markdown, display
+from IPython.display import SVG, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -82,9 +83,9 @@ def show(
     photos
         The files that are shown, for their credits.
     as_jpeg
-        Store as JPEG (quality 88, no colour subsampling), which takes a fifth of what PNG
-        would. Figures that show photos always are. Others get a palette of 256 colours,
-        which takes a third.
+        Store as JPEG (quality 88, no colour subsampling), as figures that show photos
+        always are. Other figures that hold pixels get a palette of 256 colours; charts
+        are SVG, sharp at every size.
     """
     figure = (axes if isinstance(axes, Axes) else axes.flat[0]).figure
     photos = list(photos)
@@ -92,14 +93,18 @@ def show(
     columns = round(17 * figure.get_figwidth())
     small_print = "\n".join(textwrap.fill(line, columns) for line in lines if line)
     figure.supxlabel(small_print, x=0.01, ha="left", fontsize=8, color="#555555")
-    _display(figure, as_jpeg=as_jpeg or bool(photos))
+    display(_stored(figure, as_jpeg=as_jpeg or bool(photos)))
+    plt.close(figure)
 
 
-def _display(figure: Figure, *, as_jpeg: bool) -> None:
+def _stored(figure: Figure, *, as_jpeg: bool) -> Image | SVG:
+    if not as_jpeg and not any(ax.images for ax in figure.axes):
+        drawing = io.StringIO()
+        figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None})
+        return SVG(_in_pixels(drawing.getvalue(), figure))
     pixels, stored = io.BytesIO(), io.BytesIO()
     # Twice the pixels that the page shows: sharp on a dense screen.
     figure.savefig(pixels, dpi=200, format="png")
-    plt.close(figure)
     picture = PIL.Image.open(pixels).convert("RGB")
     if as_jpeg:
         picture.save(stored, "JPEG", quality=88, subsampling=0)
@@ -107,4 +112,15 @@ def _display(figure: Figure, *, as_jpeg: bool) -> None:
         picture.quantize(256, dither=PIL.Image.Dither.NONE).save(
             stored, "PNG", optimize=True
         )
-    display(Image(stored.getvalue(), width=round(100 * figure.get_figwidth())))
+    # The book makes a slider of the panels (_static/compare.js); nobody else reads them.
+    panels = plots.panels(figure)
+    noted = {"panels": panels} if panels else None
+    width = round(100 * figure.get_figwidth())
+    return Image(stored.getvalue(), width=width, metadata=noted)
+
+
+def _in_pixels(svg: str, figure: Figure) -> str:
+    """Give a drawing the size on a page that a picture of the figure would have."""
+    width, height = (round(100 * inches) for inches in figure.get_size_inches())
+    size = f'width="{width}" height="{height}"'
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, svg, count=1)

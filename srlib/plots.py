@@ -14,6 +14,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ PURPLE, SKY, GREY, INK = "#CC79A7", "#56B4E9", "#8A8A8A", "#222222"
 #: One colour an output, in every chapter.
 HEAD_COLOURS = {"x2": BLUE, "x4": RED}
 HEAD_NAMES = {"x2": "x2 (144 pixels)", "x4": "x4 (288 pixels)"}
+
+
+#: Marks of the axes whose pictures can be compared, and of the zoomed parts' axes.
+PICTURE, PART = "picture", "part"
 
 
 class Zoom(NamedTuple):
@@ -58,6 +63,7 @@ def use_style() -> None:
     """Set the look that all figures of the course share."""
     mpl.rcParams.update(
         {
+            "svg.hashsalt": "srlib",  # the same figure, the same file
             "figure.facecolor": "white",
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,
@@ -96,6 +102,8 @@ def picture_row(
     pictures: Mapping[str, np.ndarray],
     zoom: Zoom | None = None,
     width: float = WIDTH,
+    *,
+    compare: bool = True,
 ) -> np.ndarray:
     """Draw pictures side by side, and under each its zoomed part.
 
@@ -107,6 +115,9 @@ def picture_row(
         The part that the second row shows; without it there is one row.
     width
         Of the figure, in inches.
+    compare
+        Whether all show the same, so that the book may let its reader slide from one to
+        another.
 
     Returns
     -------
@@ -121,7 +132,37 @@ def picture_row(
         picture(axes[0, column], image, title, zoom)
         if zoom is not None:
             picture(axes[1, column], zoom.crop(image))
+    if compare and columns > 1:
+        for ax, part in zip(axes[0], axes[-1], strict=True):
+            ax.set_gid(PICTURE)
+            part.set_gid(PICTURE if part is ax else PART)
     return axes
+
+
+def panels(figure: Figure) -> list[dict[str, Any]]:
+    """Tell where in a figure that was drawn the pictures are that can be compared.
+
+    Returns
+    -------
+    list of dict
+        A picture each: ``title``; ``box``, its left, top, width and height in fractions
+        of the figure; ``part``, the box of its zoomed part, where there is one.
+    """
+    wholes = [ax for ax in figure.axes if ax.get_gid() == PICTURE]
+    parts = [ax for ax in figure.axes if ax.get_gid() == PART]
+    return [
+        {
+            "title": " ".join(ax.get_title(loc="left").split()),
+            "box": _place(ax),
+            **({"part": _place(parts[k])} if parts else {}),
+        }
+        for k, ax in enumerate(wholes)
+    ]
+
+
+def _place(ax: Axes) -> list[float]:
+    place = ax.get_position()
+    return [round(v, 4) for v in (place.x0, 1 - place.y1, place.width, place.height)]
 
 
 # --- Numbers ---------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """What a chapter's cells call: the outputs that they leave in the notebook."""
 
 import io
+import re
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from PIL import Image
 
-from srlib import data, notebook
+from srlib import data, notebook, plots
 
 mpl.use("agg")
 
@@ -35,13 +37,56 @@ def test_table_has_a_header_and_two_decimals(shown):
     ]
 
 
-def test_show_stores_twice_the_pixels_that_it_displays_and_closes_the_figure(shown):
-    _, ax = plt.subplots(figsize=(4, 2))
-    notebook.show(ax, "sample, RGB")
-    image = Image.open(io.BytesIO(shown[0].data))
-    assert (image.format, image.size) == ("PNG", (800, 400))
-    assert shown[0].width == 400
+def test_a_chart_is_a_drawing_of_the_figures_size_and_the_same_every_time(shown):
+    for _ in range(2):
+        plots.use_style()
+        _, ax = plt.subplots(figsize=(4, 2))
+        ax.plot([1, 2], [3, 5])
+        notebook.show(ax, "sample, RGB")
+    first, second = (output.data for output in shown)
+    assert first == second
+    assert re.match(r'<svg [^>]*width="400" height="200" viewBox="0 0 288 144"', first)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(("as_jpeg", "kind"), [(True, "JPEG"), (False, "PNG")])
+def test_pixels_are_stored_twice_as_dense_as_they_are_displayed(shown, as_jpeg, kind):
+    _, ax = plt.subplots(figsize=(4, 2))
+    ax.imshow(np.eye(3))
+    notebook.show(ax, "sample, RGB", as_jpeg=as_jpeg)
+    image = Image.open(io.BytesIO(shown[0].data))
+    assert (image.format, image.size) == (kind, (800, 400))
+    _, metadata = shown[0]._repr_mimebundle_()
+    assert metadata == {f"image/{kind.lower()}": {"width": 400}}
+    assert plt.get_fignums() == []
+
+
+def test_a_row_notes_where_its_pictures_are(shown):
+    """In the stored picture each box holds the colour of its picture, to the edges."""
+    colours = {"one\nof two": (1, 0, 0), "two": (0, 0, 1)}
+    pictures = {title: np.ones((8, 8, 3)) * colour for title, colour in colours.items()}
+    zoom = plots.Zoom(0.25, 0.5, 0.25)
+    plots.use_style()
+    notebook.show(plots.picture_row(pictures, zoom), "RGB", as_jpeg=True)
+    _, metadata = shown[0]._repr_mimebundle_()
+    noted = metadata["image/jpeg"]["panels"]
+    assert [panel["title"] for panel in noted] == ["one of two", "two"]
+    stored = np.asarray(Image.open(io.BytesIO(shown[0].data))) / 255
+    height, width = stored.shape[:2]
+    for panel, colour in zip(noted, colours.values(), strict=True):
+        for left, top, wide, high in (panel["box"], panel["part"]):
+            assert wide * width == pytest.approx(high * height, abs=2)
+            for x in (left + 0.02 * wide, left + 0.98 * wide):
+                for y in (top + 0.02 * high, top + 0.98 * high):
+                    pixel = stored[int(y * height), int(x * width)]
+                    np.testing.assert_allclose(pixel, colour, atol=0.1)
+
+
+def test_pictures_of_different_things_are_not_compared(shown):
+    pictures = {"one": np.zeros((8, 8, 3)), "two": np.ones((8, 8, 3))}
+    notebook.show(plots.picture_row(pictures, compare=False), as_jpeg=True)
+    _, metadata = shown[0]._repr_mimebundle_()
+    assert metadata == {"image/jpeg": {"width": 720}}
 
 
 def test_show_writes_protocol_and_credits_under_the_figure(shown, monkeypatch):

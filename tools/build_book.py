@@ -20,6 +20,10 @@ import yaml
 from jupyter_book.config import get_validator
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # for `python tools/build_book.py`
+
+from tools import finish_book  # noqa: E402
+
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 STRICT = ("-q", "-W", "--keep-going", "-n")
@@ -70,15 +74,19 @@ def report(where: str, problems: Iterator[str]) -> bool:
     return not found
 
 
-def build() -> int:
-    """Run Jupyter Book on a clean folder.
+def build(parent: Path = ROOT) -> int:
+    """Run Jupyter Book on a clean folder; the pages go into `parent`/_build/html.
 
     Sphinx skips pages that it has already read, and with them the warnings that should
     fail the build a second time.
     """
-    shutil.rmtree(BUILD, ignore_errors=True)
-    command = [Path(sys.executable).with_name("jupyter-book"), "build"]
-    return subprocess.run([*command, *STRICT, ROOT], cwd=ROOT).returncode
+    shutil.rmtree(parent / "_build", ignore_errors=True)
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", *STRICT]
+    command += ["--path-output", parent, ROOT]
+    if code := subprocess.run(command, cwd=ROOT).returncode:
+        return code
+    finish_book.finish(parent / "_build" / "html")
+    return 0
 
 
 def config_problems(config: dict) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Make chapters/images/story.jpg, the picture on the first page and in the README.
 
+Beside it story.json tells the book's slider where in it the four pictures are.
+
 Run from anywhere with the project's Python: ``.venv/bin/python tools/make_story.py``. It
 trains Model 1 as chapter 3 does (a quick run on the sample, under a minute) and draws what
 it paints. The photo is one of the sample's in the public domain (CC0).
@@ -7,6 +9,7 @@ it paints. The photo is one of the sample's in the public domain (CC0).
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -53,6 +56,8 @@ def _save(figure: plt.Figure) -> None:
     part = TARGET.with_suffix(".part.jpg")
     figure.savefig(part, dpi=200, pil_kwargs={"quality": 90, "subsampling": 0})
     part.replace(TARGET)
+    panels = json.dumps(plots.panels(figure), indent=1)
+    TARGET.with_suffix(".json").write_text(f"{panels}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

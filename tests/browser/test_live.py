@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import shutil
-import threading
-
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from srlib import data, experiments, metrics
-from tools import build_book, export_networks
-
-pytestmark = pytest.mark.slow
+from tools import export_networks
 
 LEMURS = data.sample_folder() / "val" / "lemurs-01.jpg"
 ORDER = """async ([url, order]) => {
@@ -47,34 +39,6 @@ ORDER = """async ([url, order]) => {
   worker.terminate();
   return seen;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no browser: chromium is not installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=found,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Serve the built book, and beside it some files to choose."""
-    folder = build_book.HTML
-    if not (folder / "chapters" / "try.html").exists():
-        assert build_book.build() == 0
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    handler.log_message = lambda *arguments: None
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.fixture
@@ -270,9 +234,9 @@ def test_nothing_is_loaded_before_it_is_used(browser, site):
     page.close()
 
 
-def test_opened_from_a_folder_it_says_what_to_do(browser, site):
+def test_opened_from_a_folder_it_says_what_to_do(browser, book):
     page = browser.new_page()
-    page.goto((build_book.HTML / "chapters" / "try.html").as_uri())
+    page.goto((book / "chapters" / "try.html").as_uri())
     assert "make serve" in page.inner_text(".live-unserved")
     page.close()
 
@@ -280,10 +244,10 @@ def test_opened_from_a_folder_it_says_what_to_do(browser, site):
 CEILING = "document.querySelector('.ceiling output').textContent"
 
 
-def test_the_ceiling_by_hand(browser, site):
+def test_the_ceiling_by_hand(browser, book):
     page = browser.new_page(viewport={"width": 360, "height": 740})
     # From a folder, where a page may not read pictures beside it.
-    page.goto((build_book.HTML / "chapters" / "03-model-1-basic.html").as_uri())
+    page.goto((book / "chapters" / "03-model-1-basic.html").as_uri())
     page.wait_for_selector(".ceiling canvas")
     target = data.as_float(data.make_pair(data.read_photo(LEMURS)).x4)
     page.focus(".ceiling input")
