@@ -208,7 +208,7 @@ def _markdown_cells(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
     """Texts of the Markdown cells, without the code that they quote."""
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "markdown":
-            yield number, _without_code(cell.source)
+            yield number, without_code(cell.source)
 
 
 def _markdown(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
@@ -217,10 +217,10 @@ def _markdown(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
     for number, output in _outputs(notebook):
         for kind in ("text/markdown", "text/html"):
             if kind in output.get("data", {}):
-                yield number, _without_code(output.data[kind])
+                yield number, without_code(output.data[kind])
 
 
-def _without_code(text: str) -> str:
+def without_code(text: str) -> str:
     """Drop quoted code, but keep what MyST would take for a directive or a role."""
 
     def unless_myst(match: re.Match) -> str:
