@@ -10,43 +10,34 @@ import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from srlib import __main__ as cli
 from srlib import places
 from tools import make_kaggle
 
 # --- The package --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def dist(tmp_path_factory):
-    """All folders, without the two packages of others: they would be downloaded."""
-    folder = tmp_path_factory.mktemp("kaggle") / "dist"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(make_kaggle, "fetch_extras", lambda folder: None)
-        make_kaggle.make("ada", folder)
-    return folder
-
-
 @pytest.mark.slow
-def test_every_chapter_has_a_folder_and_the_dataset_has_all_data(dist):
+def test_every_chapter_has_a_folder_and_the_dataset_has_all_data(kaggle_dist):
     stems = {path.stem for path in make_kaggle.numbered_chapters()}
-    assert {path.name for path in dist.iterdir()} == {"dataset", *stems}
+    assert {path.name for path in kaggle_dist.iterdir()} == {"dataset", *stems}
     for part in ("sample", "results", "weights"):
         source = places.PROJECT / "data" / part
         files = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
         copied = {
-            p.relative_to(dist / "dataset" / part)
-            for p in (dist / "dataset" / part).rglob("*")
+            p.relative_to(kaggle_dist / "dataset" / part)
+            for p in (kaggle_dist / "dataset" / part).rglob("*")
             if p.is_file()
         }
         assert copied == files
-    assert json.loads((dist / "dataset/dataset-metadata.json").read_text())["licenses"] == [
-        {"name": "other"}
-    ]
+    assert json.loads((kaggle_dist / "dataset/dataset-metadata.json").read_text())[
+        "licenses"
+    ] == [{"name": "other"}]
 
 
 @pytest.mark.slow
-def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(dist):
-    (wheel,) = (dist / "dataset").glob("srlib-*-py3-none-any.whl")
+def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(kaggle_dist):
+    (wheel,) = (kaggle_dist / "dataset").glob("srlib-*-py3-none-any.whl")
     assert wheel.stat().st_size < 200_000
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -55,8 +46,8 @@ def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(dist):
 
 
 @pytest.mark.slow
-def test_a_chapter_has_a_gpu_no_internet_and_both_datasets(dist):
-    found = json.loads((dist / "03-model-1-basic/kernel-metadata.json").read_text())
+def test_a_chapter_has_a_gpu_no_internet_and_both_datasets(kaggle_dist):
+    found = json.loads((kaggle_dist / "03-model-1-basic/kernel-metadata.json").read_text())
     assert found["id"] == "ada/five-models-03-model-1-basic"
     assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
     assert found["machine_shape"] == "NvidiaTeslaT4"
@@ -67,8 +58,8 @@ def test_a_chapter_has_a_gpu_no_internet_and_both_datasets(dist):
 
 
 @pytest.mark.slow
-def test_no_notebook_has_outputs_dead_links_or_raw_markup(dist):
-    for path in dist.glob("*/*.ipynb"):
+def test_no_notebook_has_outputs_dead_links_or_raw_markup(kaggle_dist):
+    for path in kaggle_dist.glob("*/*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         assert list(make_kaggle.markup_problems(notebook)) == []
@@ -306,3 +297,56 @@ def test_without_the_command_the_push_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(make_kaggle.KaggleError, match="pip install kaggle"):
         make_kaggle.push("ada", [])
+
+
+# --- Outside a clone ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_clone(tmp_path, monkeypatch):
+    """An installed srlib on Kaggle: inputs, a working folder, and no clone beside it."""
+    monkeypatch.setattr(places, "PROJECT", tmp_path / "site-packages")
+    monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "input"))
+    (tmp_path / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "working")
+    return tmp_path
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_in_a_clone_both_places_are_its_folder():
+    assert places.course_data() == places.own_data() == places.PROJECT / "data"
+
+
+@pytest.mark.parametrize("mount", ["five-models", "datasets/ada/five-models"])
+def test_the_course_is_found_under_both_mounts(no_clone, mount):
+    assert places.course_data() == no_clone / "site-packages" / "data"
+    write(no_clone / "input" / "aaa" / "sample" / "other.txt")
+    write(no_clone / "input" / mount / "sample" / "SHA256SUMS")
+    assert places.course_data() == no_clone / "input" / mount
+    assert places.own_data() == no_clone / "working" / "data"
+
+
+def test_what_earlier_sessions_left_is_taken_up_but_replaces_nothing(no_clone, capsys):
+    write(no_clone / "input/datasets/ada/course/results/voc2007/a.json", "course's")
+    output = no_clone / "input/notebooks/ada/runs/data"
+    write(output / "results/voc2007/b.json", "earlier")
+    write(output / "runs/c.npz", "earlier")
+    (output / "runs/c.npz").chmod(0o444)
+    own = no_clone / "working/data"
+    write(own / "results/voc2007/b.json", "mine")
+    home = cli._home()
+    assert home == {"folder": own / "results", "weights": own / "weights"}
+    assert "Going on from c.npz" in capsys.readouterr().out
+    assert (own / "results/voc2007/a.json").read_text() == "course's"
+    assert (own / "results/voc2007/b.json").read_text() == "mine"
+    assert (own / "runs/c.npz").stat().st_mode & stat.S_IWUSR
+    assert cli._home() == home
+    assert capsys.readouterr().out == ""
+
+
+def test_in_a_clone_nothing_is_taken_up():
+    assert cli._home() == {}
