@@ -194,7 +194,7 @@ def test_a_chapter_runs_to_its_end(session, chapter, mount):
 
 @pytest.mark.parametrize(
     ("mount", "archive"),
-    product(MOUNTS, ("VOCtrainval_06-Nov-2007", "voctrainval_06-nov-2007")),
+    list(product(MOUNTS, ("VOCtrainval_06-Nov-2007", "voctrainval_06-nov-2007"))),
 )
 def test_the_first_cell_finds_everything(session, tmp_path, mount, archive):
     session.attach_course(mount)
