@@ -46,7 +46,7 @@ sys.addaudithook(refuse_to_write)
 EXECUTE = """
 import sys, nbclient, nbformat
 notebook = nbformat.read(sys.argv[1], as_version=4)
-client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300)
+client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=600)
 client.execute(cwd=".")
 nbformat.write(notebook, sys.argv[2])
 """
@@ -133,7 +133,7 @@ class Session:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,
             check=False,
         )
         assert self.state() == before, "the inputs were changed"
