@@ -2,6 +2,7 @@
 
 Importing it does no work. Each module does one thing:
 
+- ``places``: where the files of the course are: in a clone, or on Kaggle
 - ``data``: where photos are found, and how a photo becomes a training pair
 - ``metrics``: PSNR, SSIM, the baselines, and the ceiling of a picture made of blocks
 - ``models``: the five networks of the article

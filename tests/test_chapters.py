@@ -113,6 +113,7 @@ BROKEN = {
         )
     ],
     "2.1 MB; at most 2": [code("show()", display(text_plain="a" * 2_100_000))],
+    "cell 2: not the common first cell": [text("# 3. Model 1"), code("x = 1")],
     "9 lines of visible code": [code(numbered_lines(9))],
     "26 lines of hidden code": [code(numbered_lines(26), tags=["hide-input"])],
     "a progress bar: '━━━━": [code("fit()", printed("━━━━━━ 3/3"))],
