@@ -113,7 +113,6 @@ BROKEN = {
         )
     ],
     "2.1 MB; at most 2": [code("show()", display(text_plain="a" * 2_100_000))],
-    "cell 2: not the common first cell": [text("# 3. Model 1"), code("x = 1")],
     "9 lines of visible code": [code(numbered_lines(9))],
     "26 lines of hidden code": [code(numbered_lines(26), tags=["hide-input"])],
     "a progress bar: '━━━━": [code("fit()", printed("━━━━━━ 3/3"))],
@@ -137,6 +136,12 @@ def test_rule_names_what_is_broken(problem):
     found = chapter_rules.problems(notebook(*BROKEN[problem]))
     assert len(found) == 1
     assert problem in found[0]
+
+
+def test_a_chapter_that_starts_with_a_cell_of_its_own_is_named():
+    chapter = new_notebook(cells=[text("# 3. Model 1"), code("x = 1")])
+    (problem,) = chapter_rules.problems(chapter)
+    assert problem.startswith("cell 2: not the common first cell")
 
 
 def test_a_notebook_without_a_title_is_named():
