@@ -25,33 +25,23 @@ def start(folder: str | None = None) -> data.Photos:
     import keras
     import tensorflow as tf
 
+    from srlib import devices
+
+    devices.prepare()
     plots.use_style()
     tf.get_logger().setLevel("ERROR")  # what remains would be about speed
     keras.utils.set_random_seed(0)
-    if not tf.config.list_physical_devices("GPU"):
+    if not devices.gpus():
         # A GPU has no deterministic form of some operations: they would raise.
         tf.config.experimental.enable_op_determinism()
     photos = data.find_photos(folder)
     versions = provenance.versions()
     say(
         f"Photos: {photos}. srlib {__version__}, "
-        f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, {_gpus()}."
-        f"{_missing_input(photos)}"
+        f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, "
+        f"{devices.describe_gpus()}.{_missing_input(photos)}"
     )
     return photos
-
-
-def _gpus() -> str:
-    """Name the GPUs: ``2 x Tesla T4``, or ``no GPU``."""
-    import tensorflow as tf
-
-    details = tf.config.experimental.get_device_details
-    names = [
-        details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    kinds = (f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
-    return ", ".join(kinds) or "no GPU"
 
 
 def _missing_input(photos: data.Photos) -> str:

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import chapter_rules, chapters
+from tools import chapter_rules, chapters, first_cell
 
 PNG = "iVBORw0KGgo="
 
@@ -138,10 +138,14 @@ def test_rule_names_what_is_broken(problem):
     assert problem in found[0]
 
 
-def test_a_chapter_that_starts_with_a_cell_of_its_own_is_named():
+def test_a_chapter_with_another_first_cell_is_named_and_repaired():
     chapter = new_notebook(cells=[text("# 3. Model 1"), code("x = 1")])
     (problem,) = chapter_rules.problems(chapter)
-    assert problem.startswith("cell 2: not the common first cell")
+    assert problem == "cell 2: not the common first cell; run tools/first_cell.py"
+    assert first_cell.put(chapter)
+    assert list(chapter_rules.same_start(chapter)) == []
+    assert [cell.cell_type for cell in chapter.cells] == ["markdown", "code", "code"]
+    assert not first_cell.put(chapter)
 
 
 def test_a_notebook_without_a_title_is_named():
