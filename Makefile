@@ -13,7 +13,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 PYTEST = $(BIN)/python -m pytest
 UNIT = $(PYTEST) --doctest-modules srlib tests
 
-.PHONY: help book pdf serve test check lint chapters lab lock format benchmark clean
+.PHONY: help book pdf serve test check lint chapters lab lock format benchmark kaggle clean
 .DEFAULT_GOAL = help
 
 help:  ## list the targets
@@ -57,8 +57,11 @@ format: $(INSTALLED)  ## format the code and the notebooks' cells
 benchmark: $(INSTALLED)  ## measure the speed against the published code (15 minutes)
 	$(BIN)/python tools/benchmark.py
 
+kaggle: $(INSTALLED)  ## package it for Kaggle: OWNER=name (and publish it: PUSH=1)
+	$(BIN)/python tools/make_kaggle.py --owner '$(OWNER)' $(if $(PUSH),--push)
+
 clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis srlib.egg-info
+	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis srlib.egg-info
 	find srlib tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	  -prune -exec rm -rf {} +
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srlib import data, download
+from srlib import data, download, places
 
 if TYPE_CHECKING:
     from srlib import experiments
@@ -95,17 +95,33 @@ def _run(options: argparse.Namespace) -> int:
                 f"{', '.join(options.plan)}: no run is named {options.only!r}. "
                 f"--dry-run lists the names."
             )
-    left = experiments.missing(configs, photos.name)
+    home = _home()
+    left = experiments.missing(configs, photos.name, home.get("folder"))
     print(f"{photos}. {len(configs)} runs, {len(configs) - len(left)} of them done.")
     if options.dry_run:
         return _list(configs, left)
     study = " ".join(filter(None, [*options.plan, options.only]))
     with _Bar() as bar:
         experiments.work_off(
-            configs, photos, study=study, storage=options.storage, show=bar.show
+            configs, photos, study=study, storage=options.storage, show=bar.show, **home
         )
     print("All done.")
     return 0
+
+
+def _home() -> dict[str, Path]:
+    """Say where records and weights go outside a clone; bring there what was done before.
+
+    On Kaggle that is the working folder, whose content outlives the session as its output.
+    """
+    if places.in_clone():
+        return {}
+    taken = [path for path in places.take_up() if path.suffix == ".npz"]
+    for path in taken:
+        print(f"Going on from {path.name}, which an earlier session left.")
+    home = places.own_data()
+    (home / "weights").mkdir(parents=True, exist_ok=True)
+    return {"folder": home / "results", "weights": home / "weights"}
 
 
 def _list(configs: list[experiments.RunConfig], left: list[experiments.RunConfig]) -> int:

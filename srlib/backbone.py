@@ -31,6 +31,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from srlib import places
+
 Tensor = keras.KerasTensor
 Kind = Literal["auto", "imagenet", "imagenet-lite0", "random", "scratch", "plain"]
 Preprocess = Literal["article", "imagenet"]
@@ -44,7 +46,7 @@ B4_FILES = (
     "efficientnet-b4_weights_tf_dim_ordering_tf_kernels_autoaugment_notop.h5",
     "efficientnet-b4_weights_tf_dim_ordering_tf_kernels_autoaugment.h5",
 )
-WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "data" / "weights"
+WEIGHTS_FOLDER = places.course_data() / "weights"
 LITE0_FILE = WEIGHTS_FOLDER / "efficientnet-lite0-stem.npz"
 
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -285,7 +287,7 @@ def find_b4_weights() -> Path | None:
 
 
 def _usual_places() -> Iterator[Path]:
-    kaggle = Path(os.environ.get("KAGGLE_CACHE_MOUNT_FOLDER", "/kaggle/input"))
+    kaggle = places.kaggle_inputs()
     for name in B4_FILES:
         # As deep as /kaggle/input/datasets/owner/slug/folder/name, and no deeper.
         for depth in range(5):

@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from srlib import download
+from srlib import download, places
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import, and only batches need it
     import tensorflow as tf
@@ -140,7 +140,7 @@ def find_photos(
     named = folder if folder is not None else os.environ.get("SRLIB_DATA") or None
     if named is not None:
         return _photos_in(Path(named).expanduser())
-    own = _project_folder() / "voc2007"
+    own = places.own_data() / "voc2007"
     found = next((place for place in (*_kaggle_mounts(), own) if _jpeg_folder(place)), None)
     if found is None and fetch:
         found = download.download_voc2007(own)
@@ -149,7 +149,7 @@ def find_photos(
 
 def sample_folder() -> Path:
     """Return the folder of the free photos that come with the course."""
-    return _project_folder() / "sample"
+    return places.course_data() / "sample"
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -199,13 +199,9 @@ def _credits_of(sample: Path) -> dict[str, dict[str, str]]:
         return {row["file"]: row for row in csv.DictReader(file)}
 
 
-def _project_folder() -> Path:
-    return Path(__file__).resolve().parents[1] / "data"
-
-
 def _kaggle_mounts() -> Iterator[Path]:
     """Yield where Kaggle mounts zaraks/pascal-voc-2007: since 2026, and before."""
-    root = Path(os.environ.get("KAGGLE_CACHE_MOUNT_FOLDER", "/kaggle/input"))
+    root = places.kaggle_inputs()
     yield root / "datasets" / "zaraks" / "pascal-voc-2007"
     yield root / "pascal-voc-2007"
 

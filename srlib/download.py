@@ -22,6 +22,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from srlib import places
+
 Progress = Callable[[int, int], None]
 
 
@@ -54,7 +56,7 @@ VOC2007 = Archive(
         "https://data.pjreddie.com/files/VOCtrainval_06-Nov-2007.tar",
     ),
 )
-VOC_FOLDER = Path(__file__).parents[1] / "data" / "voc2007"
+VOC_FOLDER = places.own_data() / "voc2007"
 
 CHUNK = 1 << 20  # bytes read at once: 1 MiB
 # Some servers turn away Python's own name, "Python-urllib".

@@ -21,13 +21,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srlib import backbone, data, metrics, models, provenance, results, training
+from srlib import backbone, data, metrics, models, places, provenance, results, training
 
 if TYPE_CHECKING:
     import optuna
 
 #: Unfinished runs and the local study. Nothing in it is worth keeping once they are done.
-RUNS = Path(__file__).resolve().parents[1] / "data" / "runs"
+RUNS = places.own_data() / "runs"
 #: The modules that decide a run's numbers.
 NUMERICS = ("training",)
 #: Of the batch that the article's PSNR was averaged over.

@@ -15,7 +15,7 @@ from IPython.display import SVG, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srlib import data, plots, provenance
+from srlib import __version__, data, places, plots, provenance
 
 
 def start(folder: str | None = None) -> data.Photos:
@@ -25,19 +25,30 @@ def start(folder: str | None = None) -> data.Photos:
     import keras
     import tensorflow as tf
 
+    from srlib import devices
+
+    devices.prepare()
     plots.use_style()
     tf.get_logger().setLevel("ERROR")  # what remains would be about speed
     keras.utils.set_random_seed(0)
-    tf.config.experimental.enable_op_determinism()
+    if not devices.gpus():
+        # A GPU has no deterministic form of some operations: they would raise.
+        tf.config.experimental.enable_op_determinism()
     photos = data.find_photos(folder)
-    gpus = tf.config.list_physical_devices("GPU")
     versions = provenance.versions()
     say(
-        f"Photos: {photos}. "
+        f"Photos: {photos}. srlib {__version__}, "
         f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, "
-        f"{len(gpus) or 'no'} GPU."
+        f"{devices.describe_gpus()}.{_missing_input(photos)}"
     )
     return photos
+
+
+def _missing_input(photos: data.Photos) -> str:
+    """Say on Kaggle what to attach for the real photos, if these are the sample."""
+    if not places.on_kaggle() or photos.name != "sample":
+        return ""
+    return " VOC 2007 is not attached: Add Input > Datasets > zaraks/pascal-voc-2007."
 
 
 def say(markdown: str) -> None:

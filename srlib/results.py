@@ -17,7 +17,9 @@ from typing import Any, get_origin, get_type_hints
 
 import numpy as np
 
-RESULTS = Path(__file__).resolve().parents[1] / "data" / "results"
+from srlib import places
+
+RESULTS = places.course_data() / "results"
 
 #: Lists the versions of srlib whose records stand, each with the reason.
 ACCEPTED = "ACCEPTED.json"

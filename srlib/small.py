@@ -153,7 +153,7 @@ class DilatedConv(layers.Layer):
     """
 
     def __init__(self, conv: layers.Conv2D) -> None:
-        super().__init__()
+        super().__init__(dtype=conv.dtype_policy)
         self.conv = conv
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -247,6 +247,45 @@ def packed_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
     return error + ops.mean(packed[..., 3], axis=(1, 2))
 
 
+def whole_batch(local: tf.Tensor) -> tf.Tensor:
+    """Add up a number over all devices that share a batch."""
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return local
+    return replica.all_reduce("SUM", local)
+
+
+def is_shared() -> bool:
+    """Whether several devices share each batch, here and now."""
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync > 1
+
+
+def batch_mean(values: tf.Tensor) -> tf.Tensor:
+    """Return the mean over the whole batch, of which this device may have none at all."""
+    if not is_shared():
+        return ops.mean(values)
+    return whole_batch(ops.sum(values)) / ops.cast(batch_size(values), values.dtype)
+
+
+def batch_size(values: tf.Tensor) -> tf.Tensor:
+    """Return how many pictures the whole batch has; `values` has one number for each."""
+    return whole_batch(ops.shape(values)[0])
+
+
+def each(values: tf.Tensor) -> tf.Tensor:
+    """Give every device the same numbers to average: one for each picture of the batch.
+
+    Keras averages what the devices report, whether they saw as many pictures or not.
+    """
+    if not is_shared():
+        return values
+    return ops.full((batch_size(values),), batch_mean(values))
+
+
 def packed_metrics() -> list[keras.metrics.Metric]:
     """Return the metrics that training reports for one output, new each time.
 
@@ -256,15 +295,19 @@ def packed_metrics() -> list[keras.metrics.Metric]:
     error is averaged over each batch before the logarithm is taken.
     """
     return [
-        keras.metrics.MeanMetricWrapper(packed_mse, name="mse"),
+        keras.metrics.MeanMetricWrapper(_mse, name="mse"),
         keras.metrics.MeanMetricWrapper(_psnr_db, name="psnr_db"),
         keras.metrics.MeanMetricWrapper(_article_psnr_db, name="article_psnr_db"),
     ]
 
 
+def _mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
+    return each(packed_mse(packed, picture))
+
+
 def _psnr_db(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
-    return -10 * ops.log10(packed_mse(packed, ops.clip(picture, 0, 1)))
+    return each(-10 * ops.log10(packed_mse(packed, ops.clip(picture, 0, 1))))
 
 
 def _article_psnr_db(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
-    return -10 * ops.log10(ops.mean(packed_mse(packed, picture)))
+    return -10 * ops.log10(batch_mean(packed_mse(packed, picture)))

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).resolve().parents[1] / "data" / "results" / "benchmark.json"
+from srlib import places
+
+FILE = places.course_data() / "results" / "benchmark.json"
 
 
 def load(file: Path = FILE) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """What the tests share: folders of small photos and pairs made from synthetic pictures."""
 
+import zipfile
+from importlib.metadata import distribution
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -50,3 +53,30 @@ def make_pairs():
         return data.Pairs(*(np.stack(size) for size in zip(*pairs, strict=True)))
 
     return make
+
+
+def pack_again(name, version, folder):
+    """Make a wheel of an installed pure package."""
+    found = distribution(name)
+    assert found.version == version
+    wheel = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file in found.files:
+            if file.suffix != ".pyc" and file.name not in ("INSTALLER", "REQUESTED"):
+                archive.write(file.locate(), str(file))
+
+
+@pytest.fixture(scope="session")
+def kaggle_dist(tmp_path_factory):
+    """The folders for Kaggle; the packages of others come from here."""
+    from tools import make_kaggle
+
+    def fetch_extras(folder):
+        for requirement in make_kaggle.EXTRAS:
+            pack_again(*requirement.split("=="), folder)
+
+    folder = tmp_path_factory.mktemp("kaggle") / "dist"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make_kaggle, "fetch_extras", fetch_extras)
+        make_kaggle.make("ada", folder)
+    return folder

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import chapter_rules, chapters
+from tools import chapter_rules, chapters, first_cell
 
 PNG = "iVBORw0KGgo="
 
@@ -136,6 +136,16 @@ def test_rule_names_what_is_broken(problem):
     found = chapter_rules.problems(notebook(*BROKEN[problem]))
     assert len(found) == 1
     assert problem in found[0]
+
+
+def test_a_chapter_with_another_first_cell_is_named_and_repaired():
+    chapter = new_notebook(cells=[text("# 3. Model 1"), code("x = 1")])
+    (problem,) = chapter_rules.problems(chapter)
+    assert problem == "cell 2: not the common first cell; run tools/first_cell.py"
+    assert first_cell.put(chapter)
+    assert list(chapter_rules.same_start(chapter)) == []
+    assert [cell.cell_type for cell in chapter.cells] == ["markdown", "code", "code"]
+    assert not first_cell.put(chapter)
 
 
 def test_a_notebook_without_a_title_is_named():

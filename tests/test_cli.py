@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from srlib import __main__ as cli
-from srlib import data, download
+from srlib import data, download, places
 
 
 @pytest.fixture
@@ -60,7 +60,8 @@ def test_download_command_says_that_it_can_go_on_after_an_interrupt(
 def test_find_photos_fetches_only_when_asked(monkeypatch, tmp_path, fake_voc):
     monkeypatch.delenv("SRLIB_DATA", raising=False)
     monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "kaggle"))
-    monkeypatch.setattr(data, "_project_folder", lambda: tmp_path)
+    for place in ("course_data", "own_data"):
+        monkeypatch.setattr(places, place, lambda: tmp_path)
     monkeypatch.setattr(download, "download_voc2007", fake_voc)
     with pytest.raises(data.DataError):  # no sample in this empty project
         data.find_photos()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srlib import data
+from srlib import data, places
 from srlib.data import DataError
 
 # --- Where photos are found -------------------------------------------------------------
@@ -27,7 +27,8 @@ def bare_machine(tmp_path, monkeypatch):
     """A machine with no photos: no variable, no Kaggle mount, an empty project folder."""
     monkeypatch.delenv("SRLIB_DATA", raising=False)
     monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "kaggle"))
-    monkeypatch.setattr(data, "_project_folder", lambda: tmp_path / "data")
+    for place in ("course_data", "own_data"):
+        monkeypatch.setattr(places, place, lambda: tmp_path / "data")
     return tmp_path
 
 

@@ -25,11 +25,28 @@ FENCED = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE 
 CODE_SPAN = re.compile(r"(?<!`)(``?)(?!`)(?:(?!\n\n).)+?(?<!`)\1(?!`)", re.DOTALL)
 HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$", re.MULTILINE)
 MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
+NUMBERED = re.compile(r"^# \d+\. ", re.MULTILINE)
 TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 IMAGE_WITHOUT_ALT = re.compile(
     r"!\[\s*\]\([^)]*\)|<img\b(?![^>]*\balt\s*=\s*(?:\"[^\"]*[^\s\"]|'[^']*[^\s']))[^>]*>",
     re.IGNORECASE,
 )
+
+
+#: The first code cell of every chapter with a number. In a clone srlib is there; on Kaggle
+#: it is installed from the attached dataset, by name and without its dependencies, so that
+#: nothing else changes. `tools/first_cell.py` puts it into the notebooks.
+FIRST_CELL = """\
+from glob import glob
+from importlib.util import find_spec
+
+if not find_spec("srlib"):  # on Kaggle the course's dataset brings it
+    found = glob("../input/*/srlib.txt") + glob("../input/*/*/*/srlib.txt")
+    assert found, "Add Input > Datasets > five-models-and-a-ceiling"
+    !pip install -qq --no-deps -r {found[0]}
+from srlib import notebook
+
+photos = notebook.start()"""
 
 
 class Banned(NamedTuple):
@@ -176,6 +193,15 @@ def headings(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {number}: heading {text!r} skips a level"
 
 
+def same_start(notebook: NotebookNode) -> Iterator[str]:
+    """Start every chapter with a number with the same code cell."""
+    if not any(NUMBERED.search(text) for _, text in _markdown_cells(notebook)):
+        return
+    number, cell = next(_code_cells(notebook), (1, None))
+    if cell is None or cell.source != FIRST_CELL:
+        yield f"cell {number}: not the common first cell; run tools/first_cell.py"
+
+
 RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     size,
     errors,
@@ -187,6 +213,7 @@ RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     quiet_outputs,
     short_cells,
     headings,
+    same_start,
 )
 
 
@@ -208,7 +235,7 @@ def _markdown_cells(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
     """Texts of the Markdown cells, without the code that they quote."""
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "markdown":
-            yield number, _without_code(cell.source)
+            yield number, without_code(cell.source)
 
 
 def _markdown(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
@@ -217,10 +244,10 @@ def _markdown(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
     for number, output in _outputs(notebook):
         for kind in ("text/markdown", "text/html"):
             if kind in output.get("data", {}):
-                yield number, _without_code(output.data[kind])
+                yield number, without_code(output.data[kind])
 
 
-def _without_code(text: str) -> str:
+def without_code(text: str) -> str:
     """Drop quoted code, but keep what MyST would take for a directive or a role."""
 
     def unless_myst(match: re.Match) -> str:

@@ -183,10 +183,9 @@ def overview(exercises: list[Exercise]) -> NotebookNode:
 
 def import_all(exercises: list[Exercise]) -> NotebookNode:
     """Make a cell that imports the exercises of all chapters."""
-    names = ", ".join(sorted({exercise.chapter.name for exercise in exercises}))
-    source = f"from srlib.exercises import {names}"
-    if len(source) > 78:
-        source = f"from srlib.exercises import (\n    {names},\n)"
+    names = sorted({exercise.chapter.name for exercise in exercises})
+    lines = "".join(f"    {name},\n" for name in names)
+    source = f"from srlib.exercises import (\n{lines})"
     return new_code_cell(source, id="imports", metadata={"tags": ["remove-input"]})
 
 

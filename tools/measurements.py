@@ -197,7 +197,6 @@ def measure_input(effort: Effort) -> dict[str, Any]:
         "photos": described(found, effort.photos),
         "seconds": times,
         "first epoch": ratio(times["article"], times["first epoch"]),
-        "first epoch if bare": ratio(times["article"], times["decoding"]),
         "later epochs": ratio(times["article"], times["later epoch"]),
         "share of decoding": ratio(times["decoding"], times["loading"]),
         "share of decoding and keeping": ratio(times["keeping"], times["loading"]),

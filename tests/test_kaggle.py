@@ -1,0 +1,352 @@
+"""What goes to Kaggle is whole, and what Kaggle would refuse is found before."""
+
+import json
+import stat
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
+
+from srlib import __main__ as cli
+from srlib import places
+from tools import make_kaggle
+
+# --- The package --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_every_chapter_has_a_folder_and_the_dataset_has_all_data(kaggle_dist):
+    stems = {path.stem for path in make_kaggle.numbered_chapters()}
+    assert {path.name for path in kaggle_dist.iterdir()} == {"dataset", *stems}
+    for part in ("sample", "results", "weights"):
+        source = places.PROJECT / "data" / part
+        files = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+        copied = {
+            p.relative_to(kaggle_dist / "dataset" / part)
+            for p in (kaggle_dist / "dataset" / part).rglob("*")
+            if p.is_file()
+        }
+        assert copied == files
+    assert json.loads((kaggle_dist / "dataset/dataset-metadata.json").read_text())[
+        "licenses"
+    ] == [{"name": "other"}]
+
+
+@pytest.mark.slow
+def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(kaggle_dist):
+    (wheel,) = (kaggle_dist / "dataset").glob("srlib-*-py3-none-any.whl")
+    assert wheel.stat().st_size < 200_000
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    root = places.PROJECT
+    assert names == {str(p.relative_to(root)) for p in (root / "srlib").rglob("*.py")}
+
+
+@pytest.mark.slow
+def test_a_chapter_has_a_gpu_no_internet_and_both_datasets(kaggle_dist):
+    found = json.loads((kaggle_dist / "03-model-1-basic/kernel-metadata.json").read_text())
+    assert found["id"] == "ada/five-models-03-model-1-basic"
+    assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
+    assert found["machine_shape"] == "NvidiaTeslaT4"
+    assert found["dataset_sources"] == [
+        "ada/five-models-and-a-ceiling",
+        "zaraks/pascal-voc-2007",
+    ]
+
+
+@pytest.mark.slow
+def test_no_notebook_has_outputs_dead_links_or_raw_markup(kaggle_dist):
+    for path in kaggle_dist.glob("*/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert list(make_kaggle.markup_problems(notebook)) == []
+        for cell in notebook.cells:
+            assert not cell.get("outputs")
+            assert not make_kaggle.LINK.search(cell.source) or cell.cell_type == "code"
+
+
+def test_only_an_account_is_packaged_for(capsys):
+    assert make_kaggle.main([]) == 1
+    assert "make kaggle OWNER=ada" in capsys.readouterr().err
+    with pytest.raises(make_kaggle.KaggleError, match="found 'ada/course'"):
+        make_kaggle.check_owner("ada/course")
+
+
+# --- The rules of Kaggle ------------------------------------------------------------------
+
+KERNEL = {
+    "id": "ada/five-models-03",
+    "title": "Five Models 03",
+    "code_file": "a.ipynb",
+    "language": "python",
+    "kernel_type": "notebook",
+    "is_private": True,
+    "enable_gpu": "true",
+    "enable_tpu": False,
+    "enable_internet": False,
+    "machine_shape": "NvidiaTeslaT4",
+    "dataset_sources": ["ada/five-models-and-a-ceiling", "ada/other/3"],
+    "model_sources": ["google/vit/keras/b16/2"],
+}
+DATASET = {
+    "id": "ada/five-models",
+    "title": "Five Models",
+    "subtitle": "All that the notebooks need",
+    "licenses": [{"name": "other"}],
+    "resources": [{"path": "a.csv"}],
+}
+
+
+def problems(folder, name, check, rules, changes):
+    content = {key: value for key, value in {**rules, **changes}.items() if value != "-"}
+    (folder / name).write_text(json.dumps(content))
+    return "\n".join(check(folder))
+
+
+def kernel_problems(folder, text="# Title", **changes):
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), folder / "a.ipynb")
+    check = make_kaggle.kernel_problems
+    return problems(folder, "kernel-metadata.json", check, KERNEL, changes)
+
+
+def dataset_problems(folder, **changes):
+    (folder / "a.csv").touch()
+    check = make_kaggle.dataset_problems
+    return problems(folder, "dataset-metadata.json", check, DATASET, changes)
+
+
+def test_what_kaggle_takes_has_no_problem(tmp_path):
+    assert kernel_problems(tmp_path) == ""
+    assert dataset_problems(tmp_path) == ""
+    assert kernel_problems(tmp_path, text="<details>\n\n`<b>`\n\n</details>") == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": "five-models-03"}, "Write owner/name, without a version"),
+        ({"id": "ada/five-models-03/2"}, "Write owner/name, without a version"),
+        ({"id": "-"}, "the id is ''. Write owner/name"),
+        ({"id": "ada/INSERT_SLUG"}, "Replace INSERT_"),
+        (
+            {"id": "ada/five", "title": "Five"},
+            "'five' in the id has 4 letters. Use 5 to 50",
+        ),
+        ({"title": "Five"}, "the title 'Five' has 4 letters. Use 5 to 50"),
+        ({"title": "Other Title"}, "makes the address 'other-title', not that of the id"),
+        ({"code_file": "b.ipynb"}, "code_file names 'b.ipynb', which is not in"),
+        ({"code_file": "-"}, "code_file names None"),
+        ({"language": "Python"}, "Write one of: python, r, rmarkdown"),
+        ({"kernel_type": "-"}, "kernel_type is None. Write one of: script, notebook"),
+        ({"docker_image_pinning_type": "old"}, "Write one of: original, latest"),
+        ({"docker_image_pinning_type": "latest", "docker_image": "a"}, "Remove one"),
+        ({"enable_internet": "-"}, "enable_internet is None. Write true or false"),
+        ({"is_private": "yes"}, "is_private is 'yes'. Write true or false"),
+        ({"machine_shape": "NvidiaTeslaP100"}, "has no more. Write 'NvidiaTeslaT4'"),
+        ({"machine_shape": "-"}, "enable_gpu without machine_shape"),
+        ({"dataset_sources": ["voc"]}, "names 'voc'. Write owner/name or owner/name/ver"),
+        ({"dataset_sources": ["datasets/ada/voc"]}, "Leave out 'datasets/' in front"),
+        ({"kernel_sources": ["ada/a/1/2"]}, "kernel_sources names 'ada/a/1/2'"),
+        ({"model_sources": ["google/vit"]}, "owner/model/framework/variation/version"),
+        ({"acelerator": "T4"}, "acelerator is no field that Kaggle reads"),
+        ({"text": "```{note}\nhello\n```"}, "a MyST directive"),
+        ({"text": "A <span>word</span>."}, "HTML, <span>. Write Markdown"),
+    ],
+)
+def test_a_notebook_that_kaggle_would_refuse_is_told_what_to_change(
+    tmp_path, changes, message
+):
+    assert message in kernel_problems(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": "five-models"}, "Write owner/name"),
+        ({"id": "ada/five"}, "'five' in the id has 4 letters. Use 6 to 50"),
+        ({"title": "Five"}, "the title 'Five' has 4 letters. Use 6 to 50"),
+        ({"title": "-"}, "the title '' has 0 letters"),
+        ({"title": "INSERT_TITLE_HERE"}, "Replace INSERT_"),
+        ({"subtitle": "Short"}, "the subtitle 'Short' has 5 letters. Use 20 to 80"),
+        ({"licenses": "-"}, "licenses lists 0. Kaggle takes exactly one"),
+        ({"licenses": [{"name": "other"}] * 2}, "licenses lists 2"),
+        ({"licenses": [{"name": "MIT"}]}, "knows no licence 'MIT'. Use 'other'"),
+        ({"resources": [{"path": "b.csv"}]}, "resources names 'b.csv', which is not in"),
+        ({"resources": [{"path": "a.csv"}] * 2}, "resources names 'a.csv' twice"),
+    ],
+)
+def test_a_dataset_that_kaggle_would_refuse_is_told_what_to_change(
+    tmp_path, changes, message
+):
+    assert message in dataset_problems(tmp_path, **changes)
+
+
+def test_metadata_that_cannot_be_read_is_named(tmp_path):
+    (problem,) = make_kaggle.kernel_problems(tmp_path)
+    assert "kernel-metadata.json is missing" in problem
+    (tmp_path / "dataset-metadata.json").write_text("{")
+    (problem,) = make_kaggle.dataset_problems(tmp_path)
+    assert "is no JSON" in problem
+
+
+def test_a_wheel_with_data_or_compiled_parts_is_refused(tmp_path):
+    (tmp_path / "srlib-1-cp312-none-linux_x86_64.whl").write_bytes(b"0" * 200_001)
+    found = dataset_problems(tmp_path)
+    assert "200001 bytes, more than 200000" in found
+    assert "is not pure Python" in found
+
+
+@pytest.mark.parametrize("path", make_kaggle.numbered_chapters(), ids=lambda p: p.stem)
+def test_titles_make_addresses_that_kaggle_takes(path):
+    title = make_kaggle.kernel_title(path.stem)
+    assert 5 <= len(title) <= 50
+    assert make_kaggle.slugify(title) == f"five-models-{path.stem}"
+
+
+# --- Publishing ---------------------------------------------------------------------------
+
+STAND_IN = """#!{python}
+import json, pathlib, sys
+folder = pathlib.Path({folder!r})
+asked = folder / "asked"
+with asked.open("a") as file:
+    print(*sys.argv[1:], file=file)
+answers = json.loads((folder / "answers.json").read_text())
+queue = answers[sys.argv[2]]
+code, text = queue.pop(0) if len(queue) > 1 else queue[0]
+(folder / "answers.json").write_text(json.dumps(answers))
+print(text)
+sys.exit(code)
+"""
+PUSHED = [0, "Kernel version 1 successfully pushed. Please check progress at ..."]
+CREATED = [0, "Your private Dataset is being created."]
+
+
+@pytest.fixture
+def kaggle(tmp_path, monkeypatch):
+    """A stand-in for the command `kaggle`, which answers as it is told."""
+    program = tmp_path / "kaggle"
+    program.write_text(STAND_IN.format(python=sys.executable, folder=str(tmp_path)))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(make_kaggle, "ASK_EVERY", 0)
+
+    def publish(**answers):
+        usual = {"status": [[0, "ready"]], "push": [PUSHED], "version": [CREATED]}
+        (tmp_path / "answers.json").write_text(json.dumps({**usual, **answers}))
+        make_kaggle.push("ada", [Path("/a/01-data"), Path("/a/02-measuring")])
+        return (tmp_path / "asked").read_text().splitlines()
+
+    return publish
+
+
+def test_the_first_push_creates_the_dataset_waits_for_it_and_pushes_each_chapter(kaggle):
+    states = [[1, "403 - Forbidden"], [0, "pending"], [0, "ready"]]
+    asked = kaggle(status=states, create=[CREATED])
+    status = "datasets status ada/five-models-and-a-ceiling"
+    assert asked[0] == status
+    assert asked[1].startswith("datasets create -p")
+    assert asked[1].endswith("kaggle/dataset -r zip")
+    assert asked[2:4] == [status, status]
+    assert asked[4:] == ["kernels push -p /a/01-data", "kernels push -p /a/02-measuring"]
+
+
+def test_a_later_push_makes_a_new_version(kaggle):
+    assert kaggle()[1].startswith("datasets version -p")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The following are not valid dataset sources and could not be added: ['ada/x']",
+        "The following are not valid tags and could not be added to the kernel: ['x']",
+        "Kernel push error: Maximum batch GPU session count of 2 reached.",
+        "Your kernel title does not resolve to the specified id.",
+    ],
+)
+def test_an_answer_that_tells_of_a_failure_stops_the_push(kaggle, answer):
+    with pytest.raises(make_kaggle.KaggleError) as error:
+        kaggle(push=[[0, f"{answer}\nKernel version 1 successfully pushed."]])
+    assert answer in str(error.value)
+    assert "01-data" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "answer", ["Dataset version creation error: no", "Skipping folder: sample"]
+)
+def test_a_dataset_that_is_refused_stops_the_push(kaggle, answer):
+    with pytest.raises(make_kaggle.KaggleError, match=answer):
+        kaggle(version=[[0, answer]])
+
+
+def test_a_command_that_fails_stops_the_push(kaggle):
+    with pytest.raises(make_kaggle.KaggleError, match="401 - Unauthorized"):
+        kaggle(push=[[1, "401 - Unauthorized"]])
+
+
+def test_a_dataset_that_never_gets_ready_is_named(kaggle, monkeypatch):
+    monkeypatch.setattr(make_kaggle, "READY_WITHIN", -1)
+    with pytest.raises(make_kaggle.KaggleError, match="it says: pending"):
+        kaggle(status=[[0, "ready"], [0, "pending"]])
+
+
+def test_without_the_command_the_push_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(make_kaggle.KaggleError, match="pip install kaggle"):
+        make_kaggle.push("ada", [])
+
+
+# --- Outside a clone ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_clone(tmp_path, monkeypatch):
+    """An installed srlib on Kaggle: inputs, a working folder, and no clone beside it."""
+    monkeypatch.setattr(places, "PROJECT", tmp_path / "site-packages")
+    monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "input"))
+    (tmp_path / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "working")
+    return tmp_path
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_in_a_clone_both_places_are_its_folder():
+    assert places.course_data() == places.own_data() == places.PROJECT / "data"
+
+
+@pytest.mark.parametrize("mount", ["five-models", "datasets/ada/five-models"])
+def test_the_course_is_found_under_both_mounts(no_clone, mount):
+    assert places.course_data() == no_clone / "site-packages" / "data"
+    write(no_clone / "input" / "aaa" / "sample" / "other.txt")
+    write(no_clone / "input" / mount / "sample" / "SHA256SUMS")
+    assert places.course_data() == no_clone / "input" / mount
+    assert places.own_data() == no_clone / "working" / "data"
+
+
+def test_what_earlier_sessions_left_is_taken_up_but_replaces_nothing(no_clone, capsys):
+    write(no_clone / "input/datasets/ada/course/results/voc2007/a.json", "course's")
+    output = no_clone / "input/notebooks/ada/runs/data"
+    write(output / "results/voc2007/b.json", "earlier")
+    write(output / "runs/c.npz", "earlier")
+    (output / "runs/c.npz").chmod(0o444)
+    own = no_clone / "working/data"
+    write(own / "results/voc2007/b.json", "mine")
+    home = cli._home()
+    assert home == {"folder": own / "results", "weights": own / "weights"}
+    assert "Going on from c.npz" in capsys.readouterr().out
+    assert (own / "results/voc2007/a.json").read_text() == "course's"
+    assert (own / "results/voc2007/b.json").read_text() == "mine"
+    assert (own / "runs/c.npz").stat().st_mode & stat.S_IWUSR
+    assert cli._home() == home
+    assert capsys.readouterr().out == ""
+
+
+def test_in_a_clone_nothing_is_taken_up():
+    assert cli._home() == {}

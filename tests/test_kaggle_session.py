@@ -1,0 +1,228 @@
+"""Chapters run on a pretend Kaggle: read-only inputs, no network, srlib from its wheel.
+
+The environment has the libraries of this one, but neither srlib nor this clone. What cannot
+be tested here is a GPU.
+"""
+
+import os
+import shutil
+import subprocess
+import venv
+import zipfile
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from srlib import data
+from tools import chapter_rules
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[1]
+SLUG = "five-models-and-a-ceiling"
+#: What the pretend image lacks, and the course's dataset brings.
+NOT_THERE = ("srlib", "efficientnet", "keras_applications")
+#: Of a dataset, by its owner and name: since 2026, and before.
+MOUNTS = {"new": "datasets/{owner}/{slug}", "old": "{slug}"}
+
+STARTUP = """
+import os, runpy, sys
+runpy.run_path({guard!r})["cut_off"]()
+assert not any(os.path.exists(os.path.join(path, "srlib")) for path in sys.path if path)
+
+def refuse_to_write(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        path, mode, flags = arguments
+        writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if writes and os.path.abspath(path).startswith({inputs!r}):
+            raise PermissionError(f"{{path}} is read-only, as on Kaggle")
+
+sys.addaudithook(refuse_to_write)
+"""
+EXECUTE = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=600)
+client.execute(cwd=".")
+nbformat.write(notebook, sys.argv[2])
+"""
+
+
+class Machine(NamedTuple):
+    """A pretend Kaggle: its Python, and the folder where that keeps packages."""
+
+    python: Path
+    packages: Path
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """An environment with the libraries that are here, but without srlib."""
+    root = tmp_path_factory.mktemp("machine")
+    libraries = root / "libraries"
+    libraries.mkdir()
+    here = Path(nbformat.__file__).parents[1]
+    for entry in here.iterdir():
+        if not entry.name.lower().startswith((*NOT_THERE, "__editable__", "pip", "__pyc")):
+            (libraries / entry.name).symlink_to(entry)
+    venv.create(root / "env", with_pip=True, symlinks=True)
+    (packages,) = (root / "env").glob("lib/python*/site-packages")
+    (packages / "libraries.pth").write_text(f"{libraries}\n")
+    python = root / "env" / "bin" / "python"
+    kernel = [python, "-m", "ipykernel", "install", "--sys-prefix"]
+    subprocess.run(kernel, check=True, capture_output=True, timeout=120)
+    return Machine(python, packages)
+
+
+@pytest.fixture
+def session(machine, kaggle_dist, tmp_path):
+    """A fresh session. Attach datasets, then execute a notebook in it."""
+    for left in brought(machine.packages):
+        shutil.rmtree(left)
+    return Session(machine, kaggle_dist, tmp_path / "kaggle")
+
+
+def brought(packages):
+    """List what was installed from the course's dataset."""
+    return [path for path in packages.iterdir() if path.name.lower().startswith(NOT_THERE)]
+
+
+class Session:
+    def __init__(self, machine, dist, root):
+        self.machine, self.dist = machine, dist
+        self.inputs, self.working = root / "input", root / "working"
+        self.home = root / "home"
+        startup = self.home / "ipython" / "profile_default" / "startup"
+        for folder in (self.inputs, self.working, startup):
+            folder.mkdir(parents=True)
+        guard = str(ROOT / "tests" / "no_network.py")
+        code = STARTUP.format(guard=guard, inputs=str(self.inputs))
+        (startup / "00-kaggle.py").write_text(code)
+
+    def attach(self, source, mount, owner="ada", slug=SLUG):
+        folder = self.inputs / MOUNTS[mount].format(owner=owner, slug=slug)
+        shutil.copytree(source, folder)
+
+    def attach_course(self, mount):
+        self.attach(self.dist / "dataset", mount)
+
+    def attach_voc(self, mount, archive, folder):
+        jpegs = folder / archive / "VOCdevkit/VOC2007/JPEGImages"
+        jpegs.mkdir(parents=True)
+        for number, photo in enumerate(data.list_photos(data.sample_folder() / "val")[:10]):
+            shutil.copyfile(photo, jpegs / f"{number:06}.jpg")
+        self.attach(folder, mount, owner="zaraks", slug="pascal-voc-2007")
+
+    def execute(self, notebook):
+        """Execute a file or cells; return the notebook with its outputs."""
+        if not isinstance(notebook, Path):
+            cells = [new_code_cell(source) for source in notebook]
+            notebook = self.home / "cells.ipynb"
+            nbformat.write(new_notebook(cells=cells), notebook)
+        before, packages = self.state(), self.others()
+        for path in self.inputs.rglob("*"):
+            path.chmod(0o555)
+        command = [self.machine.python, "-c", EXECUTE, notebook, self.home / "done.ipynb"]
+        done = subprocess.run(
+            command,
+            cwd=self.working,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            check=False,
+        )
+        assert self.state() == before, "the inputs were changed"
+        assert self.others() == packages, "something else was installed"
+        if done.returncode:
+            raise ChildProcessError(done.stderr)
+        return nbformat.read(self.home / "done.ipynb", as_version=4)
+
+    def state(self):
+        files = (path for path in self.inputs.rglob("*") if path.is_file())
+        return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+    def others(self):
+        packages = self.machine.packages
+        others = set(packages.iterdir()) - {*brought(packages), packages / "__pycache__"}
+        return {(path.name, path.stat().st_mtime_ns) for path in others}
+
+    def environment(self):
+        return {
+            "PATH": f"{self.machine.python.parent}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "HOME": str(self.home),
+            "IPYTHONDIR": str(self.home / "ipython"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+            "KAGGLE_CACHE_MOUNT_FOLDER": str(self.inputs),
+            "PIP_CONFIG_FILE": os.devnull,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+
+
+def first_line(notebook):
+    """Return the one output of the first code cell."""
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    (output,) = cell.outputs
+    return output.data["text/markdown"]
+
+
+WHERE = """
+import srlib
+from srlib import data, places, results
+print(srlib.__file__, data.sample_folder(), results.RESULTS, places.own_data(), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("chapter", "mount"),
+    [("01-data", "old"), ("03-model-1-basic", "new"), ("08-loss-weights", "new")],
+)
+def test_a_chapter_runs_to_its_end(session, chapter, mount):
+    session.attach_course(mount)
+    done = session.execute(session.dist / chapter / f"{chapter}.ipynb")
+    line = first_line(done)
+    assert line.startswith("Photos: sample: 71 train, 24 val. srlib 0.1.0, TensorFlow ")
+    assert "Add Input > Datasets > zaraks/pascal-voc-2007" in line
+    codes = [cell for cell in done.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in codes if cell.source.strip())
+
+
+@pytest.mark.parametrize(
+    ("mount", "archive"),
+    list(product(MOUNTS, ("VOCtrainval_06-Nov-2007", "voctrainval_06-nov-2007"))),
+)
+def test_the_first_cell_finds_everything(session, tmp_path, mount, archive):
+    session.attach_course(mount)
+    session.attach_voc(mount, archive, tmp_path / "voc")
+    done = session.execute([chapter_rules.FIRST_CELL, WHERE])
+    assert first_line(done).startswith("Photos: voc2007 (10 of its 5011 photos")
+    assert "not attached" not in first_line(done)
+    package, sample, records, own = done.cells[1].outputs[0].text.split()
+    assert Path(package).parent == session.machine.packages / "srlib"
+    assert Path(sample).is_relative_to(session.inputs)
+    assert Path(records).is_relative_to(session.inputs)
+    assert Path(own) == session.working / "data"
+
+
+def test_without_the_dataset_the_first_cell_names_it(session):
+    with pytest.raises(ChildProcessError, match=f"Add Input > Datasets > {SLUG}"):
+        session.execute([chapter_rules.FIRST_CELL])
+
+
+def test_what_is_there_is_not_replaced(session):
+    session.attach_course("old")
+    install = "!pip install -qq --no-deps -r ../input/*/srlib.txt"
+    show = "from importlib.metadata import version\nprint(version('efficientnet'))"
+    assert session.execute([install, show]).cells[1].outputs[0].text == "1.1.1\n"
+    newer = session.inputs / SLUG / "efficientnet-9.9-py3-none-any.whl"
+    with zipfile.ZipFile(newer, "w") as archive:
+        info = "efficientnet-9.9.dist-info"
+        archive.writestr(f"{info}/METADATA", "Name: efficientnet\nVersion: 9.9\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    assert session.execute([install, show]).cells[1].outputs[0].text == "1.1.1\n"

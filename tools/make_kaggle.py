@@ -1,0 +1,531 @@
+"""Package the course for Kaggle: one dataset, and a notebook for each chapter.
+
+    python tools/make_kaggle.py --owner NAME           write dist/kaggle, say how to publish
+    python tools/make_kaggle.py --owner NAME --push    publish it, and read the answers
+
+NAME is the account on Kaggle. The dataset holds the wheel of srlib, two small packages that
+Kaggle's image may lack, the sample, the records and the weights. Nothing in dist is
+committed. What Kaggle's command line asks of the metadata is checked here first, since it
+lets half of it pass in silence (kaggle 2.2.5; see also `failures`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # for `python tools/make_kaggle.py`
+
+from tools import chapter_rules, chapters  # noqa: E402
+
+DIST = ROOT / "dist" / "kaggle"
+TITLE = "Five Models and a Ceiling"
+SLUG = "five-models-and-a-ceiling"
+VOC = "zaraks/pascal-voc-2007"
+MACHINE = "NvidiaTeslaT4"
+
+#: What srlib needs and Kaggle's image may lack: pure Python, 60 KB. Installed by name, so
+#: that what is there is not replaced.
+EXTRAS = ("efficientnet==1.1.1", "keras-applications==1.0.8")
+INSTALL = """\
+--no-index
+--find-links .
+srlib
+efficientnet
+keras-applications
+"""
+DESCRIPTION = """\
+What the notebooks of the course *Five Models and a Ceiling: super-resolution, measured*
+need on Kaggle, without the internet: its library `srlib`, 95 free photos, a record of every
+run, and trained networks.
+
+Code: Apache-2.0. Text and figures: CC BY 4.0. Each photo keeps its own licence:
+`sample/CREDITS.csv`. Weights: `weights/README.md`.
+"""
+
+MAX_WHEEL = 200_000  # bytes
+READY_WITHIN = 900  # seconds that Kaggle may take to unpack the dataset
+ASK_EVERY = 10
+
+
+class KaggleError(Exception):
+    """A package that Kaggle would not take. The message says what to change."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description="Package the course for Kaggle.")
+    parser.add_argument("--owner", default="", help="the account on Kaggle")
+    parser.add_argument("--push", action="store_true", help="publish it, too")
+    options = parser.parse_args(arguments)
+    try:
+        folders = make(options.owner)
+        if options.push:
+            push(options.owner, folders)
+        else:
+            print("To publish it, or what has changed since:\n")
+            for command in commands(options.owner, folders):
+                print(f"  {shlex.join(command)}")
+            print("\nThe first only once; later instead, for a new version:\n")
+            print(f"  {shlex.join(version_command())}")
+    except KaggleError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+# --- Writing the folders -----------------------------------------------------------------
+
+
+def make(owner: str, dist: Path = DIST) -> list[Path]:
+    """Write all folders anew, and check them.
+
+    Returns
+    -------
+    list of Path
+        The folders of the chapters, in order. The dataset's is ``dataset`` beside them.
+
+    Raises
+    ------
+    KaggleError
+        If `owner` is no name of an account, a package cannot be had, or a rule is broken.
+    """
+    check_owner(owner)
+    shutil.rmtree(dist, ignore_errors=True)
+    write_dataset(owner, dist / "dataset")
+    paths = numbered_chapters()
+    folders = [write_chapter(path, owner, dist / path.stem) for path in paths]
+    problems = [*dataset_problems(dist / "dataset")]
+    for folder in folders:
+        problems += kernel_problems(folder)
+    if problems:
+        raise KaggleError("\n".join(problems))
+    print(f"Wrote {dist}: the dataset, and {len(folders)} chapters.")
+    return folders
+
+
+def check_owner(owner: str) -> None:
+    """Refuse what cannot be the name of an account."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", owner):
+        found = f"found {owner!r}" if owner else "none was given"
+        raise KaggleError(
+            "Name your account on Kaggle, as in kaggle.com/NAME: letters, digits, - and _ "
+            f"({found}). For example: make kaggle OWNER=ada"
+        )
+
+
+def numbered_chapters() -> list[Path]:
+    """List the chapters proper: those with a number."""
+    return [path for path in chapters.chapters() if path.stem[0].isdigit()]
+
+
+def write_dataset(owner: str, folder: Path) -> None:
+    """Write the dataset: wheels, data, licences, metadata."""
+    folder.mkdir(parents=True)
+    build_wheel(folder)
+    fetch_extras(folder)
+    (folder / "srlib.txt").write_text(INSTALL, encoding="utf-8")
+    for part in ("sample", "results", "weights"):
+        shutil.copytree(
+            ROOT / "data" / part, folder / part, ignore=shutil.ignore_patterns(".*")
+        )
+    for name in ("LICENSE", "LICENSE-TEXT.md"):
+        shutil.copyfile(ROOT / name, folder / name)
+    metadata = {
+        "id": f"{owner}/{SLUG}",
+        "title": TITLE,
+        "subtitle": "Library, photos, records and weights of a super-resolution course",
+        "description": DESCRIPTION,
+        "licenses": [{"name": "other"}],  # code, text and photos have different ones
+        "keywords": [],
+    }
+    write_json(folder / "dataset-metadata.json", metadata)
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel of srlib, from a copy, so that nothing is left in the clone."""
+    with tempfile.TemporaryDirectory() as copy:
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copyfile(ROOT / name, Path(copy, name))
+        no_caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "srlib", Path(copy, "srlib"), ignore=no_caches)
+        pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", copy, to=folder)
+    return next(folder.glob("srlib-*.whl"))
+
+
+def fetch_extras(folder: Path) -> None:
+    """Get the wheels of `EXTRAS`."""
+    pip("wheel", "--no-deps", *EXTRAS, to=folder)
+
+
+def pip(command: str, *arguments: str, to: Path) -> None:
+    """Run pip for wheels that go to a folder."""
+    base = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    line = [*base, command, *arguments, "--wheel-dir", str(to)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise KaggleError(f"{shlex.join(line)} failed:\n{done.stderr or done.stdout}")
+
+
+def write_chapter(path: Path, owner: str, folder: Path) -> Path:
+    """Write one chapter: the notebook without outputs, and its metadata."""
+    folder.mkdir(parents=True)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("srlib", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+        elif cell.cell_type == "markdown":
+            cell.source = with_links_to_kaggle(cell.source, owner)
+    nbformat.write(notebook, folder / path.name)
+    metadata = {
+        "id": f"{owner}/{slugify(kernel_title(path.stem))}",
+        "title": kernel_title(path.stem),
+        "code_file": path.name,
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_tpu": False,
+        "enable_internet": False,
+        "machine_shape": MACHINE,
+        "dataset_sources": [f"{owner}/{SLUG}", VOC],
+        "competition_sources": [],
+        "kernel_sources": [],
+        "model_sources": [],
+        "keywords": ["gpu"],
+    }
+    write_json(folder / "kernel-metadata.json", metadata)
+    return folder
+
+
+def kernel_title(stem: str) -> str:
+    """Turn ``03-model-1-basic`` into ``Five Models 03 Model 1 Basic``, below 50 letters.
+
+    Kaggle makes the address of the title, so both must say the same.
+    """
+    words = (word if word == "to" else word.capitalize() for word in stem.split("-"))
+    return " ".join(["Five Models", *words])
+
+
+def slugify(title: str) -> str:
+    """Make an address of a title, as Kaggle does.
+
+    Examples
+    --------
+    >>> slugify("Five Models 03: Model 1")
+    'five-models-03-model-1'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+LINK = re.compile(r"(?<!!)\[([^\]\n]*)\]\((?!https?:|#|mailto:)([^)\s#]*)(#[^)\s]*)?\)")
+
+
+def with_links_to_kaggle(text: str, owner: str) -> str:
+    """Lead links between chapters to their notebooks on Kaggle; keep the words of others.
+
+    Examples
+    --------
+    >>> with_links_to_kaggle("[3](03-model-1-basic.ipynb#x), [all](solutions.ipynb)", "ada")
+    '[3](https://www.kaggle.com/code/ada/five-models-03-model-1-basic#x), all'
+    """
+    stems = {path.stem for path in numbered_chapters()}
+
+    def lead(match: re.Match) -> str:
+        words, target, anchor = match[1], Path(match[2]).stem, match[3] or ""
+        if target not in stems:
+            return words
+        slug = slugify(kernel_title(target))
+        return f"[{words}](https://www.kaggle.com/code/{owner}/{slug}{anchor})"
+
+    return LINK.sub(lead, text)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write readable JSON."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+# --- The rules of Kaggle -----------------------------------------------------------------
+
+LICENCES = {
+    "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-SA-4.0",
+    "apache-2.0", "GPL-2.0", "GPL-3.0", "LGPL-3.0", "AGPL-3.0", "ODbL-1.0", "DbCL-1.0",
+    "other", "unknown",
+}  # fmt: skip
+RETIRED = {"nvidiateslap100": MACHINE, "tpuv38": "TpuV5E8"}
+#: Names of fields, the count of parts that they allow, and how these are written.
+SOURCES = {
+    "dataset_sources": ((2, 3), "owner/name or owner/name/version"),
+    "kernel_sources": ((2, 3), "owner/name or owner/name/version"),
+    "model_sources": ((5,), "owner/model/framework/variation/version"),
+}
+KERNEL_FIELDS = {
+    "id", "id_no", "title", "code_file", "language", "kernel_type", "is_private",
+    "enable_gpu", "enable_tpu", "enable_internet", "dataset_sources", "competition_sources",
+    "kernel_sources", "model_sources", "keywords", "docker_image_pinning_type",
+    "docker_image", "machine_shape",
+}  # fmt: skip
+
+
+def kernel_problems(folder: Path) -> Iterator[str]:
+    """Find what Kaggle would refuse of a notebook's folder, or not do as meant."""
+    file = folder / "kernel-metadata.json"
+    found, problem = read_json(file)
+    if problem:
+        yield problem
+        return
+    say = f"{file}: "
+    for name in sorted(found.keys() - KERNEL_FIELDS):
+        yield f"{say}{name} is no field that Kaggle reads. Correct its name or remove it."
+    yield from (say + text for text in id_problems(found, parts=2, shortest=5))
+    title = found.get("title", "")
+    if len(title) < 5 or len(title) > 50:
+        yield f"{say}the title {title!r} has {len(title)} letters. Use 5 to 50."
+    elif slugify(title) != str(found.get("id", "")).split("/")[-1]:
+        yield (
+            f"{say}the title {title!r} makes the address {slugify(title)!r}, not that of "
+            f"the id {found.get('id')!r}. Change one of them."
+        )
+    code = found.get("code_file")
+    if not code or not (folder / code).is_file():
+        yield f"{say}code_file names {code!r}, which is not in {folder}. Name a file there."
+    yield from (say + text for text in choice_problems(found))
+    yield from (say + text for text in source_problems(found))
+    for name in ("is_private", "enable_gpu", "enable_tpu", "enable_internet"):
+        if str(found.get(name)).lower() not in ("true", "false"):
+            yield (
+                f"{say}{name} is {found.get(name)!r}. Write true or false: without it the "
+                "command line takes a default that its manual does not tell."
+            )
+    if code and (folder / code).suffix == ".ipynb" and (folder / code).is_file():
+        notebook = nbformat.read(folder / code, as_version=4)
+        yield from (f"{folder / code}: {text}" for text in markup_problems(notebook))
+
+
+def dataset_problems(folder: Path) -> Iterator[str]:
+    """Find what Kaggle would refuse of a dataset's folder, or not do as meant."""
+    file = folder / "dataset-metadata.json"
+    found, problem = read_json(file)
+    if problem:
+        yield problem
+        return
+    say = f"{file}: "
+    yield from (say + text for text in id_problems(found, parts=2, shortest=6))
+    lengths = {"title": (6, 50), "subtitle": (20, 80)}
+    for name, (least, most) in lengths.items():
+        text = found.get(name, "")
+        if (text or name == "title") and not least <= len(text) <= most:
+            yield (
+                f"{say}the {name} {text!r} has {len(text)} letters. Use {least} to {most}."
+            )
+    licences = [entry.get("name") for entry in found.get("licenses", [])]
+    if len(licences) != 1:
+        yield f"{say}licenses lists {len(licences)}. Kaggle takes exactly one."
+    for name in licences:
+        if name not in LICENCES:
+            yield (
+                f"{say}Kaggle knows no licence {name!r}. Use 'other' and name it in the "
+                f"description, or one of {', '.join(sorted(LICENCES))}."
+            )
+    paths = [entry.get("path") for entry in found.get("resources", [])]
+    for path in dict.fromkeys(paths):
+        if not path or not (folder / path).exists():
+            yield f"{say}resources names {path!r}, which is not in {folder}. Remove it."
+        if paths.count(path) > 1:
+            yield f"{say}resources names {path!r} twice. Remove one."
+    for wheel in folder.glob("srlib-*.whl"):
+        size = wheel.stat().st_size
+        if size > MAX_WHEEL:
+            yield f"{wheel} has {size} bytes, more than {MAX_WHEEL}. Take out what is data."
+        if not wheel.name.endswith("-py3-none-any.whl"):
+            yield f"{wheel} is not pure Python. Build it without compiled parts."
+
+
+def read_json(file: Path) -> tuple[dict[str, Any], str]:
+    """Read metadata; return it, or what is wrong with the file."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8")), ""
+    except OSError:
+        return {}, f"{file} is missing. `make kaggle` writes it."
+    except ValueError as error:
+        return {}, f"{file} is no JSON: {error}. Correct it there."
+
+
+def id_problems(found: dict[str, Any], parts: int, shortest: int) -> Iterator[str]:
+    """Check the id, ``owner/name``."""
+    name = str(found.get("id", ""))
+    pieces = name.split("/")
+    if "INSERT_" in name or "INSERT_" in str(found.get("title", "")):
+        yield f"the id {name!r} or the title still has a placeholder. Replace INSERT_..."
+    elif len(pieces) != parts or not all(pieces):
+        yield f"the id is {name!r}. Write owner/name, without a version."
+    elif not shortest <= len(pieces[1]) <= 50:
+        yield (
+            f"the name {pieces[1]!r} in the id has {len(pieces[1])} letters. "
+            f"Use {shortest} to 50."
+        )
+
+
+def choice_problems(found: dict[str, Any]) -> Iterator[str]:
+    """Check the fields that take one of a few words."""
+    choices = {
+        "language": ("python", "r", "rmarkdown"),
+        "kernel_type": ("script", "notebook"),
+        "docker_image_pinning_type": ("original", "latest", None),
+    }
+    for name, allowed in choices.items():
+        if found.get(name) not in allowed:
+            words = ", ".join(word for word in allowed if word)
+            yield f"{name} is {found.get(name)!r}. Write one of: {words}."
+    machine = str(found.get("machine_shape", "")).lower()
+    if machine in RETIRED:
+        yield (
+            f"machine_shape is {found['machine_shape']!r}, which Kaggle has no more. "
+            f"Write {RETIRED[machine]!r}."
+        )
+    elif not machine and str(found.get("enable_gpu")).lower() == "true":
+        yield f"enable_gpu without machine_shape: Kaggle chooses. Write {MACHINE!r}."
+    if found.get("docker_image") and found.get("docker_image_pinning_type"):
+        yield "docker_image and docker_image_pinning_type are both given. Remove one."
+
+
+def source_problems(found: dict[str, Any]) -> Iterator[str]:
+    """Check the names of what is attached."""
+    for field, (counts, form) in SOURCES.items():
+        for source in found.get(field, []):
+            pieces = source.split("/")
+            if pieces[0] in ("datasets", "code", "models"):
+                yield f"{field} names {source!r}. Leave out {pieces[0] + '/'!r} in front."
+            elif len(pieces) not in counts or not all(pieces):
+                yield f"{field} names {source!r}. Write {form}."
+
+
+HTML = re.compile(r"</?(?!details\b|summary\b)[a-z][a-z0-9]*\b[^>]*>")
+
+
+def markup_problems(notebook: NotebookNode) -> Iterator[str]:
+    """Find what a notebook on Kaggle would show raw."""
+    yield from chapter_rules.plain_markdown(notebook)
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            for tag in HTML.findall(chapter_rules.without_code(cell.source)):
+                yield f"cell {number}: HTML, {tag}. Write Markdown."
+
+
+# --- Publishing --------------------------------------------------------------------------
+
+
+def version_command() -> list[str]:
+    """Say what publishes a new version of the dataset. Folders are left out without -r."""
+    where = shown(DIST / "dataset")
+    return ["kaggle", "datasets", "version", "-p", where, "-r", "zip", "-m", "New version"]
+
+
+def create_command() -> list[str]:
+    """Say what publishes the dataset for the first time."""
+    return ["kaggle", "datasets", "create", "-p", shown(DIST / "dataset"), "-r", "zip"]
+
+
+def status_command(owner: str) -> list[str]:
+    """Say what tells whether Kaggle has unpacked the dataset."""
+    return ["kaggle", "datasets", "status", f"{owner}/{SLUG}"]
+
+
+def commands(owner: str, folders: list[Path]) -> list[list[str]]:
+    """List what publishes everything for the first time, in order."""
+    pushes = [["kaggle", "kernels", "push", "-p", shown(folder)] for folder in folders]
+    return [create_command(), status_command(owner), *pushes]
+
+
+def shown(path: Path) -> str:
+    """Write a path from here on, if it lies below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def push(owner: str, folders: list[Path]) -> None:
+    """Publish everything, and stop at the first answer that tells of a failure.
+
+    Raises
+    ------
+    KaggleError
+        With Kaggle's answer.
+    """
+    if shutil.which("kaggle") is None:
+        raise KaggleError("There is no command `kaggle`. Install it: pip install kaggle")
+    there = not is_refused(ask(status_command(owner), check=False))
+    ask(version_command() if there else create_command())
+    wait_until_ready(owner)
+    for command in commands(owner, folders)[2:]:
+        ask(command)
+
+
+def wait_until_ready(owner: str) -> None:
+    """Wait for the dataset: a notebook pushed before it goes without, in silence."""
+    until = time.monotonic() + READY_WITHIN
+    while not re.search(r"\bready\b", answer := ask(status_command(owner), check=False)):
+        if time.monotonic() > until:
+            raise KaggleError(
+                f"Kaggle has not unpacked the dataset within {READY_WITHIN} s; it says: "
+                f"{answer.strip()}. Push again when kaggle.com/datasets/{owner}/{SLUG} is "
+                "ready."
+            )
+        time.sleep(ASK_EVERY)
+
+
+def ask(command: list[str], *, check: bool = True) -> str:
+    """Run a command of Kaggle's, and show and return its answer."""
+    print(f"$ {shlex.join(command)}", flush=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = done.stdout + done.stderr
+    print(answer, end="", flush=True)
+    if check and (done.returncode or failures(answer)):
+        lines = "\n".join(failures(answer)) or answer.strip()
+        raise KaggleError(f"Kaggle refused `{shlex.join(command)}`:\n{lines}")
+    if done.returncode:
+        return f"refused: {answer}"
+    return answer
+
+
+def is_refused(answer: str) -> bool:
+    """Tell whether Kaggle knows no such dataset, or does not let this account see it."""
+    return bool(re.search(r"^refused:|\b40[34]\b|not found|error", answer, re.I))
+
+
+#: What Kaggle's command line prints, and then exits as if all had gone well.
+FAILURE = re.compile(
+    r"^.*(?:not valid (?:\w+ sources|tags)|Kernel push error|Dataset creation error"
+    r"|Dataset version creation error|Upload unsuccessful|Skipping folder"
+    r"|does not resolve to the specified id).*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def failures(answer: str) -> list[str]:
+    """Pick the lines of an answer that tell of a failure.
+
+    Examples
+    --------
+    >>> failures("Kernel push error: Maximum batch GPU session count of 2 reached.")
+    ['Kernel push error: Maximum batch GPU session count of 2 reached.']
+    """
+    return FAILURE.findall(answer)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
