@@ -13,7 +13,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 PYTEST = $(BIN)/python -m pytest
 UNIT = $(PYTEST) --doctest-modules srlib tests
 
-.PHONY: help book pdf serve test check lint chapters lab lock format benchmark kaggle clean
+.PHONY: help book pdf serve test thorough check lint chapters lab lock format benchmark kaggle clean
 .DEFAULT_GOAL = help
 
 help:  ## list the targets
@@ -28,12 +28,15 @@ pdf: $(INSTALLED)  ## print the whole book into one PDF in _build (needs Chromiu
 serve:  ## serve the built book at http://localhost:8000, as its page "Try it" needs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
-test: lint  ## everything: lint, all tests, doctests; every chapter executed and compared
-	$(UNIT)
+test: lint  ## lint, tests, doctests; every chapter executed and compared
+	$(UNIT) -m "not thorough"
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 chapters
 
+thorough: $(INSTALLED)  ## chapters with every exercise solved, and on a pretend Kaggle
+	$(UNIT) -m thorough
+
 check: lint  ## the fast half: lint, doctests, tests but for the slow ones and the chapters
-	$(UNIT) -m "not slow"
+	$(UNIT) -m "not slow and not thorough"
 
 lint: $(INSTALLED)  ## ruff, over the code and the notebooks
 	$(BIN)/ruff check .

@@ -153,15 +153,19 @@ def test_the_bare_convolutions_are_those_of_the_step():
     graph = measurements.step_graph(form, lr, measurements.pack(hr, blocks))
     bare = measurements.bare_convolutions(graph)
     done = bare.func.get_concrete_function(*bare.args).graph
-    wanted = measurements.convolved_gflop(graph)
-    assert measurements.convolved_gflop(done) == pytest.approx(wanted)
+    kinds = [
+        sorted(op.type for op in g.get_operations() if op.type.startswith("Conv2D"))
+        for g in (graph, done)
+    ]
+    kinds[0].remove("Conv2DBackpropInput")  # of the photo, which nothing asks for
+    assert kinds[0] == kinds[1]
     assert all(np.isfinite(number) for number in bare())
 
 
 def test_four_small_kernels_do_what_one_large_does_on_blocks():
     ways = measurements.enlarged_convolutions(1)
     for large, small in zip(ways["3x3"](), ways["2x2"](), strict=True):
-        assert np.allclose(large, small, rtol=1e-4, atol=1e-4)
+        assert np.abs(large - small).max() < 1e-4 * np.abs(large).max()
 
 
 @pytest.mark.slow

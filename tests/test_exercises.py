@@ -227,7 +227,7 @@ def test_the_appendices_hold_every_exercise(name):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @each_chapter
 def test_a_chapter_runs_to_its_end_with_every_solution_in_place(chapter, monkeypatch):
     notebook = nbformat.read(chapters.CHAPTERS / f"{chapter.notebook}.ipynb", as_version=4)

@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from srlib import data
 from tools import chapter_rules
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "five-models-and-a-ceiling"

@@ -14,14 +14,17 @@ PACKAGE = Path(srlib.__file__).parent
 # A module may import those that stand before it, and nothing that stands after it.
 ORDER = [
     "provenance",
+    "places",
     "download",
     "data",
     "metrics",
     "backbone",
     "models",
     "small",
+    "devices",
     "training",
     "results",
+    "speed",
     "verdicts",
     "experiments",
     "plots",

@@ -333,13 +333,22 @@ def convolved_gflop(graph: tf.Graph) -> float:
 
     A multiplication and an addition are two.
     """
-    return 1e-9 * sum(_operations(op) for op in graph.get_operations())
+    return 1e-9 * sum(_operations(op) for op in convolutions(graph))
+
+
+def convolutions(graph: tf.Graph) -> list[tf.Operation]:
+    """List those whose result is used: nothing asks how the photo should change."""
+    return [
+        op
+        for op in graph.get_operations()
+        if _operations(op) and any(result.consumers() for result in op.outputs)
+    ]
 
 
 def bare_convolutions(graph: tf.Graph) -> Step:
     """Return what does the convolutions of `graph`, on noise, and nothing else."""
     jobs = []
-    for op in filter(_operations, graph.get_operations()):
+    for op in convolutions(graph):
         run = getattr(tf.raw_ops, op.type)
         settings = {k: op.get_attr(k) for k in ("strides", "padding", "dilations")}
         names = [argument.name for argument in op.op_def.input_arg]

@@ -61,7 +61,7 @@ which returns what the chapter's cells have defined by then, if a solution or st
 it, and ``SLOW``: ids whose solution trains a network, which is then executed only with
 the whole chapter. ``tests/test_exercises.py`` goes over the catalogue: solution right;
 stub not attempted; each wrong answer not yet with its own message; rubbish not yet; cells
-as below; and (marked slow) each chapter with all solutions in place of the stubs,
+as below; and (marked thorough) each chapter with all solutions in place of the stubs,
 executed to the end.
 
 How it looks in a notebook
