@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from docutils import nodes
+from IPython.lib.lexers import IPython3Lexer
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -37,6 +38,8 @@ DESCRIPTION_LENGTH = 200
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect everything to Sphinx."""
+    # A chapter's first cell has a line for pip, which plain Python does not know.
+    app.add_lexer("python", IPython3Lexer)
     app.connect("config-inited", add_addresses)
     app.connect("html-page-context", add_kaggle, priority=502)  # after the theme's buttons
     app.connect("html-page-context", add_last_changed)
