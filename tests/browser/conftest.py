@@ -16,9 +16,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from pages import ADDED, DESKTOP, PAGES, watch
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from browser.pages import ADDED, DESKTOP, PAGES, watch
 from tools import build_book
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

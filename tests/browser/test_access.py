@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from pages import CHAPTERS, DESKTOP, PAGES, PHONE
+
+from browser.pages import CHAPTERS, DESKTOP, PAGES, PHONE
 
 AXE = Path(__file__).parent / "axe"
 # What the colours decide. All else is the same in the light and in the dark.

@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from pages import ADDED, CHAPTERS, DESKTOP, PAGES, PHONE, scroll_to_the_end
+
+from browser.pages import ADDED, CHAPTERS, DESKTOP, PAGES, PHONE, scroll_to_the_end
 
 MEGABYTE = 1_000_000
 LIVE = "chapters/try.html"
