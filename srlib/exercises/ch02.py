@@ -244,6 +244,13 @@ def q3(answer: Any) -> str:
         not np.isclose(value, _score(targets, pictures) + 20 * np.log10(255), atol=0.01),
         "Your pictures run to 1 now, and the peak is still 255. That alone adds 48 dB.",
     )
+    with np.errstate(invalid="ignore"):
+        turned = [np.uint8(pictures), np.uint8(np.rint(pictures))]
+    expect.that(
+        not any(np.isclose(value, _score(targets, p), atol=0.01) for p in turned),
+        "`uint8` has no room for values below 0 and above 255, and does not clip them: 256 "
+        "becomes 0. Clip before you turn the pictures into `uint8`.",
+    )
     expect.that(
         value > 0,
         f"Found {value:.1f} dB, less than nothing: one of the two is divided by 255 and "

@@ -48,6 +48,11 @@ def stretched(photo):
     return cv2.resize(photo, (side, side))
 
 
+def width_only(photo):
+    height, width = photo.shape[:2]
+    return photo[:, (width - height) // 2 : (width + height) // 2]
+
+
 def grey(photo):
     height, width = photo.shape[:2]
     side = min(height, width)
@@ -168,6 +173,7 @@ WRONG = {
         Wrong("longer side", longer_side, "the shorter side"),
         Wrong("stretched", stretched, "not cut"),
         Wrong("grey", grey, "third axis"),
+        Wrong("width only", width_only, "for an array of the shape `(11, 5, 3)` to have"),
         Wrong("side only", lambda photo: min(photo.shape[:2]), "That is the side"),
         Wrong("the square itself", np.zeros((6, 6, 3)), "Expected a function"),
     ],
@@ -183,10 +189,10 @@ WRONG = {
         Wrong(
             "only rewritten",
             lambda files: parts(sorted(files, key=str)),
-            '3 of the photos in `test` are in "val"',
+            'Of the photos in `test`, "val" holds 3',
         ),
         Wrong(
-            "only from one part", only_from_val, '2 of the photos in `test` are in "train"'
+            "only from one part", only_from_val, 'Of the photos in `test`, "train" holds 2'
         ),
         Wrong(
             "by four letters",
@@ -207,6 +213,7 @@ WRONG = {
         Wrong("more is more", measured(conclusion="b"), "The PSNR falls"),
         Wrong("alike", measured(conclusion="c"), "does not follow"),
         Wrong("one recipe", measured(article=29.6), "exactly the same"),
+        Wrong("one view mixed", measured(antialiased=24.0), "are further apart"),
         Wrong("with itself", measured(article=np.inf), "with itself"),
         Wrong("squared errors", measured(article=0.005), "a PSNR in dB"),
         Wrong(

@@ -74,6 +74,11 @@ def peak_of_255(targets, pictures):
     return all_scores(targets, pictures).mean() + 20 * np.log10(255)
 
 
+def both_whole(targets, pictures):
+    with np.errstate(invalid="ignore"):
+        return tf_psnr(np.float32(targets), np.uint8(pictures)).mean()
+
+
 def turned_round(targets, pictures):
     errors = np.mean((pictures - targets / 255) ** 2, axis=(1, 2, 3))
     return np.mean(10 * np.log10(1 / errors))
@@ -200,6 +205,7 @@ WRONG = {
         Wrong("all scores", all_scores, "one score for each picture"),
         Wrong("one logarithm", one_logarithm, "take the logarithm once"),
         Wrong("peak of 255", peak_of_255, "the peak is still 255"),
+        Wrong("both are uint8", both_whole, "does not clip them"),
         Wrong("turned round", turned_round, "less than nothing"),
     ],
     "q4": [
