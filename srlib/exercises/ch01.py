@@ -141,6 +141,12 @@ def _exchanged(photo: np.ndarray) -> np.ndarray:
     return photo[top : top + side, left : left + side]
 
 
+def _width_only(photo: np.ndarray) -> np.ndarray:
+    """Cut columns off, as if every photo were wide."""
+    height, width = photo.shape[:2]
+    return photo[:, (width - height) // 2 : (width + height) // 2]
+
+
 def _stretched(photo: np.ndarray) -> np.ndarray:
     import cv2
 
@@ -198,6 +204,8 @@ def q3(answer: Any) -> str:
         "That is stretched, not cut: everything in the photo is still there.": _stretched,
         "That is the photo as it was: a slice that is too long keeps everything. Is `side` "
         "the shorter side?": lambda photo: photo,
+        "A tall photo, here of 11 rows and 5 columns, comes out wrong: it has rows to "
+        "spare, not columns. Which side is the shorter one?": _width_only,
         "One colour is left. Cut rows and columns, and keep the third axis.": (
             lambda photo: _square(photo)[..., 0]
         ),

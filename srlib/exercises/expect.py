@@ -175,7 +175,6 @@ def agree(
     what: str = "your answer",
     wrong: str = "",
     case: str = "",
-    given: str = "",
 ) -> None:
     """Expect a number or an array to be `expected`.
 
@@ -190,8 +189,6 @@ def agree(
         difference is shown.
     case
         For which input, such as ``"For `2`: "``.
-    given
-        The same for the message about a wrong shape, such as ``" for `2`"``.
     """
     expected = np.asarray(expected)
     close = tolerance * max(1.0, float(np.abs(expected).max()))
@@ -206,7 +203,7 @@ def agree(
     if expected.ndim == 0:
         told = f"{case}expected {expected:.7g}, found {value:.7g}."
         raise NotYet(wrong or told[0].upper() + told[1:])
-    value = array(found, expected.shape, what + given)
+    value = array(found, expected.shape, what)
     if wrong:
         raise NotYet(wrong)
     off = np.abs(value - expected) > close
@@ -239,16 +236,10 @@ def agree_on(
         found = call(answer, *arguments)
         with np.errstate(all="ignore"):  # a slip may divide by zero
             wrong = {message: slip(*arguments) for message, slip in (slips or {}).items()}
-        listed = _listed(arguments)
-        agree(
-            found,
-            reference(*arguments),
-            wrong,
-            tolerance=tolerance,
-            what="what your function returns",
-            case=f"For {listed}: ",
-            given=f" for {listed}",
-        )
+        case = f"For {_listed(arguments)}: "
+        what = "what your function returns"
+        right = reference(*arguments)
+        agree(found, right, wrong, tolerance=tolerance, what=what, case=case)
 
 
 def _same(value: Any, expected: Any, close: float) -> bool:

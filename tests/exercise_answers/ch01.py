@@ -173,7 +173,7 @@ WRONG = {
         Wrong("longer side", longer_side, "the shorter side"),
         Wrong("stretched", stretched, "not cut"),
         Wrong("grey", grey, "third axis"),
-        Wrong("width only", width_only, "for an array of the shape `(11, 5, 3)` to have"),
+        Wrong("width only", width_only, "A tall photo"),
         Wrong("side only", lambda photo: min(photo.shape[:2]), "That is the side"),
         Wrong("the square itself", np.zeros((6, 6, 3)), "Expected a function"),
     ],
