@@ -490,7 +490,7 @@ def q6(answer: Any) -> str:
         "both views?",
     )
     values = f"{article:.1f} dB (article) and {smooth:.1f} dB (antialiased)"
-    # Right answers on the 95 photos of the sample differ by 3.7 dB or more.
+    # Right answers on the 95 photos of the sample differ by more than 3.6 dB.
     expect.that(
         abs(article - smooth) > _APART,
         f"You measured {values}. The two are further apart, if both views are made by the "
