@@ -221,9 +221,9 @@
     left.select.addEventListener("change", show);
     right.select.addEventListener("change", show);
 
-    // Not in the link that leads to the figure at its full size.
-    const place = image.closest("a") ?? image.closest("picture") ?? image;
-    place.after(details);
+    // After the caption, and not in the link that leads to the figure at its full size.
+    const frames = ["figure", "a", "picture"].map((name) => image.closest(name));
+    (frames.find((frame) => frame) ?? image).after(details);
     new ResizeObserver(show).observe(stage);
     image.addEventListener("load", show);
   }
