@@ -157,7 +157,7 @@ class _Mover:
             parts = [Part(tensors[0], self.pending(tensors[0]), tensors[1])]
         elif isinstance(layer, EACH_NUMBER):
             parts = [Part(layer(x), *rest) for x, *rest in self.parts(*tensors)]
-        if any(part.moves for part in parts):
+        if len(parts) > 1 or any(part.moves for part in parts):
             self._kept.append(whole)
             self._parts[id(whole)] = parts
         return whole
@@ -197,8 +197,23 @@ def _move(x: Any, moves: Pending) -> Any:
     if shuffles:
         x = PixelsToChannels(4**shuffles)(x)
     for move in moves:
-        x = models.DepthToSpace()(x) if move == SHUFFLE else layers.UpSampling2D(move)(x)
+        x = DepthToSpace()(x) if move == SHUFFLE else layers.UpSampling2D(move)(x)
     return x
+
+
+class DepthToSpace(models.DepthToSpace):
+    """The same on all cores."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """From (n, h, w, 4c) to (n, 2h, 2w, c)."""
+        return depth_to_space(x)
+
+
+def depth_to_space(x: tf.Tensor) -> tf.Tensor:
+    """Do as `tf.nn.depth_to_space` with blocks of 2, which works on one core alone."""
+    n, h, w, c = ops.shape(x)
+    x = ops.reshape(x, (n, h, w, 2, c // 2))
+    return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (n, 2 * h, 2 * w, c // 4))
 
 
 class ChannelsToPixels(layers.Layer):
@@ -281,7 +296,7 @@ class Conv(layers.Layer):
         x = self._finish(tf.nn.conv2d(x, _four_kernels(kernel), 1, "VALID"))
         # In the middle of a 2x2 window the corners of four blocks meet. Their pixels come
         # together, so a block is shifted by one. Not x[:, 1:-1]: its gradient is slow.
-        x = tf.nn.depth_to_space(x, 2)
+        x = depth_to_space(x)
         return tf.slice(x, (0, 1, 1, 0), (n, 2 * h, 2 * w, self.conv.filters))
 
     def _finish(self, x: tf.Tensor) -> tf.Tensor:

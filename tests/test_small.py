@@ -201,6 +201,14 @@ def test_where_it_saves_work_convolutions_are_rewritten(name, enlarging, in_part
     assert not any(isinstance(layer, small.Conv) for layer in form.layers)
 
 
+def test_depth_to_space_is_tensorflow_s():
+    import tensorflow as tf
+
+    x = np.random.default_rng(0).random((2, 3, 5, 12), np.float32)
+    theirs = np.asarray(tf.nn.depth_to_space(x, 2))
+    assert (np.asarray(small.depth_to_space(x)) == theirs).all()
+
+
 @pytest.mark.parametrize("rate", [2, 4])
 def test_a_convolution_with_holes_is_keras_s_in_one_operation(rate):
     """In single precision, as it is trained; gradients of the weights and of the input."""
