@@ -131,7 +131,7 @@ class _Mover:
             if _is_pointwise(layer) and not has_parts:
                 return self._put_off(Conv(layer)(*args), *inputs)
             return self._convolve(layer, *args)
-        if _is_pointwise(layer) and len(inputs) == 1 and not has_parts:
+        if _is_pointwise(layer) and len(inputs) == 1 and inputs != {()} and not has_parts:
             return self._put_off(layer(*args, **kwargs), *inputs)
         moved = [self._moved(x) for x in tensors]
         return self._join(

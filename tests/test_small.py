@@ -190,7 +190,7 @@ def test_odd_sizes_are_drawn_alike(name):
 
 @pytest.mark.parametrize(
     ("name", "enlarging", "in_parts"),
-    [("residual", 1, 0), ("atrous", 2, 2), ("efficientnet_4", 0, 2), ("basic", 0, 0)],
+    [("residual", 1, 0), ("atrous", 2, 6), ("efficientnet_4", 0, 2), ("basic", 0, 0)],
 )
 def test_where_it_saves_work_convolutions_are_rewritten(name, enlarging, in_parts):
     form, _ = small.small_form(models.build(name))
