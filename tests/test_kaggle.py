@@ -12,7 +12,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from srlib import __main__ as cli
 from srlib import places
-from tools import make_kaggle
+from tools import chapter_rules, chapters, make_kaggle
 
 # --- The package --------------------------------------------------------------------------
 
@@ -66,6 +66,27 @@ def test_no_notebook_has_outputs_dead_links_or_raw_markup(kaggle_dist):
         for cell in notebook.cells:
             assert not cell.get("outputs")
             assert not make_kaggle.LINK.search(cell.source) or cell.cell_type == "code"
+
+
+def test_a_known_address_goes_into_the_notebooks(tmp_path, monkeypatch):
+    (path, *_) = make_kaggle.numbered_chapters()
+
+    def first_cell(folder):
+        make_kaggle.write_chapter(path, "ada", tmp_path / folder)
+        notebook = nbformat.read(tmp_path / folder / path.name, as_version=4)
+        return chapters.first_code(notebook).source
+
+    address = "https://github.com/someone/course"
+    monkeypatch.setenv("BOOK_REPOSITORY", address)
+    assert first_cell("a") == chapter_rules.first_cell(address)
+    monkeypatch.setenv("BOOK_REPOSITORY", "")
+    assert chapter_rules.without_address(first_cell("b")) == chapter_rules.FIRST_CELL
+
+
+def test_colab_is_brought_what_kaggle_is():
+    listed = (places.PROJECT / "tools/colab.txt").read_text().splitlines()
+    names = {line for line in listed if not line.startswith("#")}
+    assert names == {extra.partition("==")[0] for extra in make_kaggle.EXTRAS}
 
 
 def test_only_an_account_is_packaged_for(capsys):

@@ -30,7 +30,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/make_kaggle.py`
 
-from tools import chapter_rules, chapters  # noqa: E402
+from tools import chapter_rules, chapters, first_cell  # noqa: E402
 
 DIST = ROOT / "dist" / "kaggle"
 TITLE = "Five Models and a Ceiling"
@@ -182,9 +182,14 @@ def pip(command: str, *arguments: str, to: Path) -> None:
 
 
 def write_chapter(path: Path, owner: str, folder: Path) -> Path:
-    """Write one chapter: the notebook without outputs, and its metadata."""
+    """Write one chapter: the notebook without outputs, and its metadata.
+
+    If the course's public address is known, its first cell can fetch the course from there:
+    for those who turn the internet on instead of attaching the dataset.
+    """
     folder.mkdir(parents=True)
     notebook = nbformat.read(path, as_version=4)
+    first_cell.put(notebook, first_cell.known_address())
     notebook.metadata.pop("srlib", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
