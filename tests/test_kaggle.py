@@ -284,7 +284,6 @@ def test_a_later_push_makes_a_new_version(kaggle):
     [
         "The following are not valid dataset sources and could not be added: ['ada/x']",
         "The following are not valid tags and could not be added to the kernel: ['x']",
-        "Kernel push error: Maximum batch GPU session count of 2 reached.",
         "Your kernel title does not resolve to the specified id.",
     ],
 )
@@ -293,6 +292,35 @@ def test_an_answer_that_tells_of_a_failure_stops_the_push(kaggle, answer):
         kaggle(push=[[0, f"{answer}\nKernel version 1 successfully pushed."]])
     assert answer in str(error.value)
     assert "01-data" in str(error.value)
+
+
+BUSY = "Kernel push error: Maximum batch GPU session count of 2 reached."
+
+
+def test_a_push_waits_while_as_many_notebooks_run_as_kaggle_takes(kaggle, monkeypatch):
+    asked = kaggle(push=[PUSHED, [0, BUSY], [0, BUSY], PUSHED])
+    assert asked[-4:] == [
+        "kernels push -p /a/01-data",
+        *["kernels push -p /a/02-measuring"] * 3,
+    ]
+    monkeypatch.setattr(make_kaggle, "FREE_WITHIN", -1)
+    with pytest.raises(make_kaggle.KaggleError, match="session count of 2 reached"):
+        kaggle(push=[[0, BUSY]])
+
+
+def test_what_publishes_the_folders_is_told_in_order():
+    told = make_kaggle.how_to_publish("ada", [Path("/a/01-data"), Path("/a/02-measuring")])
+    order = [
+        "make kaggle OWNER=ada PUSH=1",
+        "kaggle auth login",
+        "kaggle datasets create -p",
+        "kaggle datasets status ada/five-models-and-a-ceiling",
+        "kaggle kernels push -p /a/01-data",
+        "kaggle kernels push -p /a/02-measuring",
+        "https://www.kaggle.com/code/ada/five-models-01-data",
+        "kaggle datasets version -p",
+    ]
+    assert sorted(order, key=told.index) == order
 
 
 @pytest.mark.parametrize(
