@@ -166,12 +166,14 @@ def test_a_first_cell_with_an_address_is_as_good(folder, monkeypatch, capsys):
         assert chapters.digest_of(path) == before[2]
         return chapter_rules.address_in(chapters.first_code(found).source)
 
-    assert run() == ""
+    assert run() == first_cell.missing_address() == ""
     assert run("--repository", "git@github.com:someone/course.git") == ADDRESS
     assert run() == ADDRESS  # nothing else is known
     monkeypatch.setenv("BOOK_REPOSITORY", "https://gitlab.com/another/course")
+    assert first_cell.missing_address() == ""  # a fork's chapters may come from elsewhere
     assert run() == "https://gitlab.com/another/course"
     assert run("--repository", "") == ""
+    assert "Run tools/first_cell.py" in first_cell.missing_address()
     assert (path.read_bytes(), other.read_bytes()) == before[:2]
     with pytest.raises(SystemExit):
         first_cell.main(["--repository", "a folder"])

@@ -12,14 +12,14 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from srlib import __main__ as cli
 from srlib import places
-from tools import chapter_rules, chapters, make_kaggle
+from tools import chapter_rules, chapters, first_cell, make_kaggle
 
 # --- The package --------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_every_chapter_has_a_folder_and_the_dataset_has_all_data(kaggle_dist):
-    stems = {path.stem for path in make_kaggle.numbered_chapters()}
+    stems = {path.stem for path in first_cell.numbered()}
     assert {path.name for path in kaggle_dist.iterdir()} == {"dataset", *stems}
     for part in ("sample", "results", "weights"):
         source = places.PROJECT / "data" / part
@@ -69,18 +69,18 @@ def test_no_notebook_has_outputs_dead_links_or_raw_markup(kaggle_dist):
 
 
 def test_a_known_address_goes_into_the_notebooks(tmp_path, monkeypatch):
-    (path, *_) = make_kaggle.numbered_chapters()
+    (path, *_) = first_cell.numbered()
 
-    def first_cell(folder):
+    def written(folder):
         make_kaggle.write_chapter(path, "ada", tmp_path / folder)
         notebook = nbformat.read(tmp_path / folder / path.name, as_version=4)
         return chapters.first_code(notebook).source
 
     address = "https://github.com/someone/course"
     monkeypatch.setenv("BOOK_REPOSITORY", address)
-    assert first_cell("a") == chapter_rules.first_cell(address)
+    assert written("a") == chapter_rules.first_cell(address)
     monkeypatch.setenv("BOOK_REPOSITORY", "")
-    assert chapter_rules.without_address(first_cell("b")) == chapter_rules.FIRST_CELL
+    assert chapter_rules.without_address(written("b")) == chapter_rules.FIRST_CELL
 
 
 def test_colab_is_brought_what_kaggle_is():
@@ -220,7 +220,7 @@ def test_a_wheel_with_data_or_compiled_parts_is_refused(tmp_path):
     assert "is not pure Python" in found
 
 
-@pytest.mark.parametrize("path", make_kaggle.numbered_chapters(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", first_cell.numbered(), ids=lambda p: p.stem)
 def test_titles_make_addresses_that_kaggle_takes(path):
     title = make_kaggle.kernel_title(path.stem)
     assert 5 <= len(title) <= 50

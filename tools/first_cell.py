@@ -44,13 +44,31 @@ def main(arguments: list[str] | None = None) -> int:
         if asked and not address:
             hosts = ", ".join(book_extension.HOSTS)
             parser.error(f"{asked!r} is no address of a repository on one of: {hosts}")
-    for path in chapters.chapters():
-        if path.stem[0].isdigit():
-            notebook = nbformat.read(path, as_version=4)
-            if put(notebook, address):
-                chapters.write(notebook, path)
-                print(f"{path.stem}: changed")
+    for path in numbered():
+        notebook = nbformat.read(path, as_version=4)
+        if put(notebook, address):
+            chapters.write(notebook, path)
+            print(f"{path.stem}: changed")
     return 0
+
+
+def numbered() -> list[Path]:
+    """List the chapters proper: those with a number."""
+    return [path for path in chapters.chapters() if path.stem[0].isdigit()]
+
+
+def missing_address() -> str:
+    """Say what to do where an address is known, but the chapters do not have one."""
+    if not known_address():
+        return ""
+    cells = (chapters.first_code(nbformat.read(path, as_version=4)) for path in numbered())
+    if all(cell and chapter_rules.address_in(cell.source) for cell in cells):
+        return ""
+    return (
+        "The chapters' first cell does not know the course's public address: the buttons to"
+        " Colab and Kaggle lead to notebooks that cannot fetch it. Run tools/first_cell.py"
+        " and commit what it changes."
+    )
 
 
 def known_address() -> str | None:

@@ -30,7 +30,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/make_kaggle.py`
 
-from tools import chapter_rules, chapters, first_cell  # noqa: E402
+from tools import chapter_rules, first_cell  # noqa: E402
 
 DIST = ROOT / "dist" / "kaggle"
 TITLE = "Five Models and a Ceiling"
@@ -106,7 +106,7 @@ def make(owner: str, dist: Path = DIST) -> list[Path]:
     check_owner(owner)
     shutil.rmtree(dist, ignore_errors=True)
     write_dataset(owner, dist / "dataset")
-    paths = numbered_chapters()
+    paths = first_cell.numbered()
     folders = [write_chapter(path, owner, dist / path.stem) for path in paths]
     problems = [*dataset_problems(dist / "dataset")]
     for folder in folders:
@@ -128,11 +128,6 @@ def check_owner(owner: str) -> None:
             "Name your account on Kaggle, as in kaggle.com/NAME: letters, digits, - and _ "
             f"({found}). For example: make kaggle OWNER=ada"
         )
-
-
-def numbered_chapters() -> list[Path]:
-    """List the chapters proper: those with a number."""
-    return [path for path in chapters.chapters() if path.stem[0].isdigit()]
 
 
 def write_dataset(owner: str, folder: Path) -> None:
@@ -251,7 +246,7 @@ def with_links_to_kaggle(text: str, owner: str) -> str:
     >>> with_links_to_kaggle("[3](03-model-1-basic.ipynb#x), [all](solutions.ipynb)", "ada")
     '[3](https://www.kaggle.com/code/ada/five-models-03-model-1-basic#x), all'
     """
-    stems = {path.stem for path in numbered_chapters()}
+    stems = {path.stem for path in first_cell.numbered()}
 
     def lead(match: re.Match) -> str:
         words, target, anchor = match[1], Path(match[2]).stem, match[3] or ""
