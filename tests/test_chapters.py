@@ -153,7 +153,8 @@ ADDRESS = "https://github.com/someone/course"
 
 def test_a_first_cell_with_an_address_is_as_good(folder, monkeypatch, capsys):
     monkeypatch.setenv("BOOK_REPOSITORY", "")
-    cell = new_code_cell(chapter_rules.FIRST_CELL, metadata={"tags": first_cell.TAGS})
+    metadata = {"tags": first_cell.TAGS, "jupyter": {"source_hidden": True}}
+    cell = new_code_cell(chapter_rules.FIRST_CELL, metadata=metadata)
     path = save(folder, text("# 1. One"), cell)
     other = save(folder, text("# All solutions"), new_code_cell("x = 1"), name="solutions")
     before = path.read_bytes(), other.read_bytes(), chapters.digest_of(path)
