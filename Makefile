@@ -45,7 +45,9 @@ lint: $(INSTALLED)  ## ruff, over the code and the notebooks
 chapters: $(INSTALLED)  ## execute the stale chapters in place (all of them: ALL=1)
 	$(BIN)/python tools/chapters.py $(if $(ALL),--all)
 
+# JupyterLab shows charts only in notebooks that are trusted, which a clone's are not.
 lab: $(INSTALLED)  ## open JupyterLab at the chapters
+	@$(BIN)/jupyter trust chapters/*.ipynb >/dev/null
 	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/chapters
 
 lock:  ## remake requirements.lock from requirements.in (needs uv)

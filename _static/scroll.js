@@ -1,8 +1,8 @@
 /* What scrolls sideways on a narrow screen can be reached, and scrolled, by keyboard: code,
-   tables and formulas that do not fit become stops of the Tab key. */
+   tables, formulas and figures that do not fit become stops of the Tab key. */
 
 (() => {
-  const WIDE = ".bd-article :is(pre, div.math, mjx-container, .output, .pst-scrollable-table-container)";
+  const WIDE = ".bd-article :is(pre, div.math, mjx-container, .output, figure, .pst-scrollable-table-container)";
 
   function mark() {
     for (const box of document.querySelectorAll(WIDE)) {

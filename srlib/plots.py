@@ -27,6 +27,7 @@ WIDTH = 7.2
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, GREY, INK = "#CC79A7", "#56B4E9", "#8A8A8A", "#222222"
+SLATE = "#555555"  # for small letters, on which GREY would be too pale
 
 #: One colour an output, in every chapter.
 HEAD_COLOURS = {"x2": BLUE, "x4": RED}
@@ -193,6 +194,7 @@ def training_run(
     _, axes = plt.subplots(1, 2, figsize=(WIDTH, 3))
     curves(axes[0], history, "loss").set_title("mean squared error")
     curves(axes[1], history, "psnr_db").set_title("PSNR in dB")
+    axes[1].get_legend().remove()  # the same, and there are the reference lines
     levels(axes[1], reference or {})
     return axes
 
@@ -207,7 +209,7 @@ def levels(ax: Axes, scores: Mapping[str, float], colour: str = GREY) -> Axes:
             xycoords=("axes fraction", "data"),
             va="center",
             fontsize=8,
-            color=colour,
+            color=SLATE if colour == GREY else colour,
         )
     return ax
 
@@ -424,9 +426,9 @@ def _box(
     ax.add_patch(box)
     look = {"weight": "bold"} if head else {}
     text = f"{layer.name}: {text}" if head else text
-    look["fontsize"] = 9 if len(text) < 30 else 8
+    look["fontsize"] = 9 if len(text) + 4 * head < 30 else 8
     ax.text(lane + 0.05, row, text, va="center", **look)
-    ax.text(lane + 0.81, row, size, va="center", ha="right", fontsize=8, color="#555555")
+    ax.text(lane + 0.81, row, size, va="center", ha="right", fontsize=8, color=SLATE)
 
 
 def _arrow(ax: Axes, start: tuple[int, int], end: tuple[int, int]) -> None:

@@ -18,13 +18,15 @@ remains when the network does its best.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 from keras import layers, ops, tree
 
 from srlib import models
+from srlib.backbone import CropLike
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,19 +42,36 @@ POINTWISE = (
 )
 
 
+# Layers that treat each number alone.
+EACH_NUMBER = (layers.LeakyReLU, layers.ReLU)
+
 # What is still to be done to a tensor's pixels, in this order: a number stands for
 # repeating each as a block of that side, 0 for depth to space.
 Pending = tuple[int, ...]
 SHUFFLE = 0
 
+LEAKY_SLOPE = 0.2  # of keras.activations.leaky_relu
 
-def small_form(model: keras.Model) -> tuple[keras.Model, dict[str, int]]:
+
+class Part(NamedTuple):
+    """Some of a tensor's channels: `x`, when it has been moved and cut to `like`'s size."""
+
+    x: keras.KerasTensor
+    moves: Pending
+    like: keras.KerasTensor | None = None
+
+
+def small_form(
+    model: keras.Model, *, rewrite: bool = True
+) -> tuple[keras.Model, dict[str, int]]:
     """Move all that only moves pixels as far towards the outputs as it goes.
 
     Parameters
     ----------
     model
         Of functional Keras layers, with a dictionary of outputs.
+    rewrite
+        Convolve in other operations where those take less time (see `Conv`).
 
     Returns
     -------
@@ -61,42 +80,115 @@ def small_form(model: keras.Model) -> tuple[keras.Model, dict[str, int]]:
     blocks
         By output: `small` draws one pixel where `model` draws ``block`` x ``block``.
     """
-    pending: dict[int, Pending] = {}  # by tensor
-    kept: list[keras.KerasTensor] = []  # alive, so that no id is given twice
-
-    def remember(x: keras.KerasTensor, moves: Pending) -> keras.KerasTensor:
-        kept.append(x)
-        pending[id(x)] = moves
-        return x
-
-    def moved(x: Any) -> Any:
-        return _move(x, pending.get(id(x), ()))
-
-    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        inputs = {pending.get(id(x), ()) for x in tree.flatten(args)}
-        if _is_nearest(layer):
-            (moves,) = inputs
-            return remember(layers.Identity()(*args), (*moves, layer.size[0]))
-        if isinstance(layer, models.DepthToSpace):
-            (moves,) = inputs
-            return remember(ChannelsToPixels()(*args), (*moves, SHUFFLE))
-        if _is_pointwise(layer) and len(inputs) == 1:
-            return remember(layer(*args, **kwargs), *inputs)
-        if _is_dilated(layer) and dilates_natively(layer.compute_dtype):
-            layer = DilatedConv(layer)
-        return layer(*tree.map_structure(moved, args), **kwargs)
-
+    mover = _Mover(rewrite)
     clone = keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=call
+        model, clone_function=lambda layer: layer, call_function=mover.call
     )
     outputs, blocks = {}, dict.fromkeys(clone.output, 1)
     for head, x in clone.output.items():
-        moves = pending.get(id(x), ())
+        moves = mover.pending(x)
         while moves and moves[-1] != SHUFFLE:  # equal pixels are not drawn
             blocks[head] *= moves[-1]
             moves = moves[:-1]
         outputs[head] = _move(x, moves)
     return keras.Model(clone.input, outputs, name=model.name), blocks
+
+
+class Only(NamedTuple):
+    """What a convolution shall do: for some of its input's channels, without activation."""
+
+    start: int
+    stop: int
+    with_bias: bool
+
+
+class _Mover:
+    """Call a network's layers again, putting off what only moves pixels."""
+
+    def __init__(self, rewrite: bool) -> None:
+        self.rewrite = rewrite
+        self._pending: dict[int, Pending] = {}  # by tensor
+        self._parts: dict[int, list[Part]] = {}  # of tensors that were joined from some
+        self._kept: list[keras.KerasTensor] = []  # alive, so that no id is given twice
+
+    def pending(self, x: keras.KerasTensor) -> Pending:
+        return self._pending.get(id(x), ())
+
+    def parts(self, x: keras.KerasTensor) -> list[Part]:
+        return self._parts.get(id(x)) or [Part(x, self.pending(x))]
+
+    def call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        tensors = tree.flatten(args)
+        inputs = {self.pending(x) for x in tensors}
+        has_parts = any(id(x) in self._parts for x in tensors)
+        if _is_nearest(layer):
+            (moves,) = inputs
+            return self._put_off(layers.Identity()(*args), (*moves, layer.size[0]))
+        if isinstance(layer, models.DepthToSpace):
+            (moves,) = inputs
+            return self._put_off(ChannelsToPixels()(*args), (*moves, SHUFFLE))
+        if self.rewrite and _is_plain_conv(layer):
+            if _is_pointwise(layer) and not has_parts:
+                return self._put_off(Conv(layer)(*args), *inputs)
+            return self._convolve(layer, *args)
+        if _is_pointwise(layer) and len(inputs) == 1 and not has_parts:
+            return self._put_off(layer(*args, **kwargs), *inputs)
+        moved = [self._moved(x) for x in tensors]
+        return self._join(
+            layer, tensors, layer(*tree.pack_sequence_as(args, moved), **kwargs)
+        )
+
+    def _put_off(self, x: keras.KerasTensor, moves: Pending) -> keras.KerasTensor:
+        self._kept.append(x)
+        self._pending[id(x)] = moves
+        return x
+
+    def _moved(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return _move(x, self.pending(x))
+
+    def _join(
+        self, layer: keras.Layer, tensors: list[keras.KerasTensor], whole: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """Note what `whole` was made of, so that each part can be convolved by itself."""
+        parts: list[Part] = []
+        if isinstance(layer, layers.Concatenate):
+            parts = [part for x in tensors for part in self.parts(x)]
+        elif isinstance(layer, CropLike):
+            parts = [Part(tensors[0], self.pending(tensors[0]), tensors[1])]
+        elif isinstance(layer, EACH_NUMBER):
+            parts = [Part(layer(x), *rest) for x, *rest in self.parts(*tensors)]
+        if any(part.moves for part in parts):
+            self._kept.append(whole)
+            self._parts[id(whole)] = parts
+        return whole
+
+    def _convolve(self, conv: layers.Conv2D, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Convolve each part at its own size, and add up the results."""
+        parts, pointwise = self.parts(x), _is_pointwise(conv)
+        dilated = not pointwise and max(conv.dilation_rate) > 1
+        if dilated and not dilates_natively(conv.compute_dtype):
+            return conv(self._moved(x))
+        if dilated or (not pointwise and any(part.like is not None for part in parts)):
+            parts = [Part(self._moved(x), ())]  # behind a cut edge no kernel may look
+        results, start = [], 0
+        for part, moves, like in parts:
+            stop = start + part.shape[-1]
+            only = (
+                None
+                if len(parts) == 1
+                else Only(start, stop, with_bias=stop == x.shape[-1])
+            )
+            if pointwise:
+                result = _move(Conv(conv, only)(part), moves)
+            elif moves[-1:] == (2,):
+                result = Conv(conv, only, enlarges=True)(_move(part, moves[:-1]))
+            else:
+                result = Conv(conv, only)(_move(part, moves))
+            results.append(result if like is None else CropLike()([result, like]))
+            start = stop
+        if len(results) == 1:
+            return results[0]
+        return layers.Activation(_activation(conv))(layers.Add()(results))
 
 
 def _move(x: Any, moves: Pending) -> Any:
@@ -144,30 +236,111 @@ class PixelsToChannels(layers.Layer):
         return (n, h, w and w // self.count, self.count * c)
 
 
-class DilatedConv(layers.Layer):
-    """The same convolution, of the same weights, in one operation.
+class Conv(layers.Layer):
+    """A convolution of Keras, of the same weights, in other operations.
 
-    Keras cuts the picture into as many smaller ones as the kernel has holes, convolves
-    these, and puts the picture together again. On a processor the cutting takes longer
-    than it saves, where the convolution itself knows dilation.
+    *With holes.* Keras cuts the picture into as many smaller ones as the kernel has holes,
+    convolves these, and puts the picture together again. On a processor the cutting takes
+    longer than it saves, where the convolution itself knows dilation.
+
+    *After an enlargement.* Of nine neighbours in a picture of 2x2 blocks only 2x2 differ.
+    So for each of the four places in a block a kernel of 2x2 does, whose numbers are sums
+    of the old one's, at the size before: four ninths of the multiplications.
+
+    Parameters
+    ----------
+    conv
+        Whose padding is "same" and whose strides are 1, with a bias.
+    only
+        See `Only`; ``None``: all of it.
+    enlarges
+        Repeat each pixel as a block of 2x2 before. For kernels of 3x3.
     """
 
-    def __init__(self, conv: layers.Conv2D) -> None:
+    def __init__(
+        self, conv: layers.Conv2D, only: Only | None = None, *, enlarges: bool = False
+    ) -> None:
         super().__init__(dtype=conv.dtype_policy)
         self.conv = conv
+        self.only = only
+        self.enlarges = enlarges
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Keep height and width."""
+        """From (n, h, w, c) to (n, h, w, filters), or (n, 2h, 2w, filters)."""
         import tensorflow as tf
 
-        conv = self.conv
-        kernel, bias = ops.convert_to_tensor(conv.kernel), ops.convert_to_tensor(conv.bias)
-        x = tf.nn.conv2d(x, kernel, 1, "SAME", dilations=conv.dilation_rate)
-        return conv.activation(tf.nn.bias_add(x, bias))
+        kernel = ops.convert_to_tensor(self.conv.kernel)
+        if self.only is not None:
+            kernel = kernel[:, :, self.only.start : self.only.stop]
+        if not self.enlarges:
+            # A single pixel has no neighbours that could be farther apart.
+            rate = 1 if _is_pointwise(self.conv) else self.conv.dilation_rate
+            return self._finish(tf.nn.conv2d(x, kernel, 1, "SAME", dilations=rate))
+        n, h, w, _ = ops.shape(x)
+        x = tf.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        x = self._finish(tf.nn.conv2d(x, _four_kernels(kernel), 1, "VALID"))
+        # In the middle of a 2x2 window the corners of four blocks meet. Their pixels come
+        # together, so a block is shifted by one. Not x[:, 1:-1]: its gradient is slow.
+        x = tf.nn.depth_to_space(x, 2)
+        return tf.slice(x, (0, 1, 1, 0), (n, 2 * h, 2 * w, self.conv.filters))
+
+    def _finish(self, x: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        if self.only is None or self.only.with_bias:
+            bias = ops.convert_to_tensor(self.conv.bias)
+            x = tf.nn.bias_add(x, tf.tile(bias, (4,)) if self.enlarges else bias)
+        return x if self.only else _activation(self.conv)(x)
 
     def compute_output_shape(self, shape: tuple) -> tuple:
-        """Change the channels only."""
-        return (*shape[:-1], self.conv.filters)
+        """Leave unknown sizes unknown."""
+        n, *sides, _ = shape
+        if self.enlarges:
+            sides = [side and 2 * side for side in sides]
+        return (n, *sides, self.conv.filters)
+
+
+def _activation(conv: layers.Conv2D) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the activation, in the form that TensorFlow can do with the convolution."""
+    is_leaky = conv.activation is keras.activations.leaky_relu
+    return _leaky_relu if is_leaky else conv.activation
+
+
+def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    """Do as Keras does, with a gradient that asks for the result's sign, not for `x`.
+
+    They have the same sign. While a gradient needs `x`, no operation may swallow it.
+    """
+    import tensorflow as tf
+
+    slope = LEAKY_SLOPE
+
+    @tf.custom_gradient
+    def leaky_relu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        y = tf.nn.leaky_relu(x, slope)
+
+        def gradient(dy: tf.Tensor) -> tf.Tensor:
+            return tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=slope)
+
+        return y, gradient
+
+    return leaky_relu(x)
+
+
+def _four_kernels(kernel: tf.Tensor) -> tf.Tensor:
+    """Add up the rows, then the columns, of a 3x3 kernel that meet the same pixel.
+
+    From (3, 3, c, filters) to (2, 2, c, 4 filters). A window lies between two blocks, in
+    rows and in columns: first come the filters of the pixel before, then of that behind.
+    """
+
+    def two(k: tf.Tensor, axis: int) -> list[tf.Tensor]:
+        first, middle, last = ops.unstack(k, axis=axis)
+        before = ops.stack([first + middle, last], axis)
+        behind = ops.stack([first, middle + last], axis)
+        return [before, behind]
+
+    return ops.concatenate([k for row in two(kernel, 0) for k in two(row, 1)], axis=-1)
 
 
 @lru_cache
@@ -204,11 +377,14 @@ def _is_pointwise(layer: keras.Layer) -> bool:
     return isinstance(layer, POINTWISE)
 
 
-def _is_dilated(layer: keras.Layer) -> bool:
+def _is_plain_conv(layer: keras.Layer) -> bool:
     return (
         isinstance(layer, layers.Conv2D)
-        and max(layer.dilation_rate) > 1
+        and not isinstance(layer, layers.DepthwiseConv2D)
+        and layer.kernel_size in ((1, 1), (3, 3))
+        and layer.strides == (1, 1)
         and layer.padding == "same"
+        and layer.groups == 1
         and layer.use_bias
     )
 

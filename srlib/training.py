@@ -255,6 +255,7 @@ def _train(
         initial_epoch=first_epoch,
         epochs=epochs,
         callbacks=[progress, *callbacks],
+        shuffle=False,  # the batches are; Keras warns if it is told to do that, too
         verbose=0,
     )
 

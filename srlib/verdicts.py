@@ -310,7 +310,8 @@ def c1(evidence: Evidence) -> Verdict:
         if of_model
     }
     fastest = epochs["basic"] == min(epochs.values())
-    listing = ", ".join(f"{TITLES[m]} {count:g}" for m, count in epochs.items())
+    listing = "; ".join(f"{TITLES[m]}: {count:g}" for m, count in epochs.items())
+    others = [size[model] for model in size if model not in ("basic", "basic_x2")]
     return Verdict(
         "C1",
         "Model 1 is simple and converges very fast",
@@ -318,8 +319,8 @@ def c1(evidence: Evidence) -> Verdict:
             Part(
                 "simple: none has fewer parameters",
                 _holds(least),
-                f"{size['basic']:,} parameters; the others {min(size.values()):,} to "
-                f"{max(size.values()):,}",
+                f"{size['basic']:,} parameters, with one output {size['basic_x2']:,}; "
+                f"the others {min(others):,} to {max(others):,}",
             ),
             Part(
                 "fast: none converges in fewer epochs at x2",
@@ -533,7 +534,8 @@ def c9(evidence: Evidence) -> Verdict:
 
     def text(gaps: Mapping[str, float]) -> str:
         return ", ".join(
-            f"{head}: {gap:.2f} dB below Model 1" for head, gap in gaps.items()
+            f"{head}: {abs(gap):.2f} dB {'above' if gap < 0 else 'below'} Model 1"
+            for head, gap in gaps.items()
         )
 
     second, third, final = (behind(f"efficientnet_{k}") for k in (2, 3, 4))
@@ -668,7 +670,7 @@ def c14(fits: Mapping[str, bool], fits_as_published: Mapping[str, bool]) -> Verd
 
     def part(statement: str, found: Mapping[str, bool], ours: bool) -> Part:
         failed = [TITLES[model] for model, fine in found.items() if not fine]
-        text = f"fails for {', '.join(failed)}" if failed else f"all {len(found)} networks"
+        text = f"fails for {'; '.join(failed)}" if failed else f"all {len(found)} networks"
         return Part(statement, _holds(not failed), text, ours)
 
     return Verdict(

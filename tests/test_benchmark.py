@@ -78,7 +78,7 @@ def test_a_missed_target_is_shown_as_missed(gib, kept):
 
 def test_tables_stand_between_the_marks_of_both_readmes(tmp_path):
     variants = {"XLA": {"basic": {"ratio": 0.5}}}
-    tried = part(batch=32, variants=variants, **{"four of 2x2": {"ratio": 0.7}})
+    tried = part(batch=32, variants=variants, **{"1x1 as a product": {"ratio": 0.7}})
     (tmp_path / "tools").mkdir()
     files = [tmp_path / "README.md", tmp_path / "tools" / "README.md"]
     for file in files:
@@ -92,7 +92,7 @@ def test_tables_stand_between_the_marks_of_both_readmes(tmp_path):
         assert "old" not in text
     assert "| 1.50 GiB | at most 2.50 GiB | yes |" in texts[0]
     assert "| XLA | 0.50 |" in texts[1]
-    assert "it ran 0.70 times as fast" in texts[1]
+    assert "ran 0.70 times as fast" in texts[1]
 
 
 def test_the_readmes_show_the_committed_benchmark():
@@ -162,10 +162,10 @@ def test_the_bare_convolutions_are_those_of_the_step():
     assert all(np.isfinite(number) for number in bare())
 
 
-def test_four_small_kernels_do_what_one_large_does_on_blocks():
-    ways = measurements.enlarged_convolutions(1)
-    for large, small in zip(ways["3x3"](), ways["2x2"](), strict=True):
-        assert np.abs(large - small).max() < 1e-4 * np.abs(large).max()
+def test_a_product_of_matrices_does_what_a_1x1_convolution_does():
+    ways = measurements.pointwise_convolutions(1)
+    for one, other in zip(ways["convolution"](), ways["product"](), strict=True):
+        assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()
 
 
 @pytest.mark.slow

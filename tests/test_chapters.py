@@ -54,6 +54,10 @@ def test_first_page_leads_to_every_chapter(path):
 # --- Each rule on a notebook that breaks it ----------------------------------------------
 
 
+#: Metadata of a cell that is hidden in the book and in JupyterLab.
+HIDDEN = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+
+
 def code(source, *outputs, count=1, **metadata):
     return new_code_cell(
         source, outputs=list(outputs), execution_count=count, metadata=metadata
@@ -114,7 +118,12 @@ BROKEN = {
     ],
     "2.1 MB; at most 2": [code("show()", display(text_plain="a" * 2_100_000))],
     "9 lines of visible code": [code(numbered_lines(9))],
-    "26 lines of hidden code": [code(numbered_lines(26), tags=["hide-input"])],
+    "26 lines of hidden code": [code(numbered_lines(26), **HIDDEN)],
+    "source_hidden in its metadata do not agree": [code("x = 1", tags=["hide-input"])],
+    "cell 2: the tags and jupyter.source_hidden": [
+        code("x = 1", **HIDDEN),
+        code("y = 1", count=2, jupyter={"source_hidden": True}),
+    ],
     "a progress bar: '━━━━": [code("fit()", printed("━━━━━━ 3/3"))],
     "a progress bar: '0%|": [code("fit()", printed(" 50%|█████     |"))],
     "a timing: '12ms": [code("fit()", printed("loss 0.1, 12ms per step"))],
@@ -205,7 +214,7 @@ GOOD = {
     "figure with alt text": [figure()],
     "image with alt text": [text('![Blocks](a.png)\n\n<img src="a" alt="Blocks">')],
     "eight visible lines": [code(numbered_lines(8))],
-    "25 hidden lines": [code(numbered_lines(25), tags=["hide-input"])],
+    "25 hidden lines": [code(numbered_lines(25), **HIDDEN)],
     "an empty cell": [code("", count=None), code("x = 1")],
     "a value made silent": [code("x;")],
     "a call that returns None": [code("ax.set_title('x')")],
@@ -269,6 +278,7 @@ def test_take_over_execute_and_clean(folder, tmp_path_factory, monkeypatch):
     assert found.cells[1].metadata == {
         "tags": ["hide-input"],
         "mystnb": {"image": {"alt": 'A "red" square'}},
+        "jupyter": {"source_hidden": True},
     }
     assert set(found.metadata) == {"kernelspec", "language_info", "srlib"}
     assert found.metadata.language_info == {"name": "python"}

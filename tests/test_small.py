@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import layers, ops
 
-from srlib import data, metrics, models, small
+from srlib import backbone, data, metrics, models, small
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def enlarged(pictures, blocks):
     }
 
 
-def assert_same_pictures(model, lr, within=1e-6):
+def assert_same_pictures(model, lr, within=1e-6, **options):
     """Check that the small form draws what the model draws; return its blocks."""
-    form, blocks = small.small_form(model)
+    form, blocks = small.small_form(model, **options)
     published, ours = drawn(model, lr), enlarged(drawn(form, lr), blocks)
     assert published.keys() == ours.keys() == blocks.keys()
     for head, picture in published.items():
@@ -90,7 +90,7 @@ def test_training_the_small_form_trains_the_published_network():
         assert ours is published
 
 
-def losses_and_gradients(network, lr, targets, error):
+def losses_and_gradients(network, trained, lr, targets, error):
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -98,7 +98,7 @@ def losses_and_gradients(network, lr, targets, error):
         losses = [ops.mean(error(targets[head], pictures[head])) for head in targets]
         # Different weights, so that no head can stand in for the other.
         total = sum(weight * loss for weight, loss in zip((0.3, 0.7), losses, strict=False))
-    gradients = tape.gradient(total, network.trainable_variables)
+    gradients = tape.gradient(total, trained)
     return [float(loss) for loss in losses], [np.asarray(g) for g in gradients]
 
 
@@ -115,9 +115,15 @@ def test_the_small_form_has_the_losses_and_gradients_of_the_published_network(
     packed = {head: small.pack_target(targets[head], blocks[head]) for head in blocks}
 
     losses, gradients = losses_and_gradients(
-        model, lr, targets, lambda t, p: ops.mean((t - p) ** 2, axis=(1, 2, 3))
+        model,
+        model.trainable_variables,
+        lr,
+        targets,
+        lambda t, p: ops.mean((t - p) ** 2, axis=(1, 2, 3)),
     )
-    ours = losses_and_gradients(form, lr, packed, small.packed_mse)
+    ours = losses_and_gradients(
+        form, model.trainable_variables, lr, packed, small.packed_mse
+    )
     assert ours[0] == pytest.approx(losses, rel=1e-12)
     assert any(np.abs(gradient).max() > 1e-4 for gradient in gradients)
     assert len(ours[1]) == len(gradients)
@@ -174,6 +180,27 @@ def test_fifty_steps_of_the_small_form_are_fifty_of_the_published_network(name, 
     assert max(np.abs(f - w).max() for f, w in zip(start, weights, strict=True)) > 1e-2
 
 
+@pytest.mark.parametrize("name", [n for n in models.MODELS if n != "basic_x2"])
+def test_odd_sizes_are_drawn_alike(name):
+    model = models.build(name, seed=1)
+    for height, width in [(9, 8), (8, 11), (9, 11)]:
+        photos = np.random.default_rng(0).random((2, height, width, 3), np.float32)
+        assert_same_pictures(model, photos)
+
+
+@pytest.mark.parametrize(
+    ("name", "enlarging", "in_parts"),
+    [("residual", 1, 0), ("atrous", 2, 2), ("efficientnet_4", 0, 2), ("basic", 0, 0)],
+)
+def test_where_it_saves_work_convolutions_are_rewritten(name, enlarging, in_parts):
+    form, _ = small.small_form(models.build(name))
+    found = [layer for layer in form.layers if isinstance(layer, small.Conv)]
+    assert sum(layer.enlarges for layer in found) == enlarging
+    assert sum(layer.only is not None for layer in found) == in_parts
+    form, _ = small.small_form(models.build(name), rewrite=False)
+    assert not any(isinstance(layer, small.Conv) for layer in form.layers)
+
+
 @pytest.mark.parametrize("rate", [2, 4])
 def test_a_convolution_with_holes_is_keras_s_in_one_operation(rate):
     """In single precision, as it is trained; gradients of the weights and of the input."""
@@ -185,7 +212,7 @@ def test_a_convolution_with_holes_is_keras_s_in_one_operation(rate):
     x = tf.constant(np.random.default_rng(rate).random((2, 9, 11, 3), np.float32))
     plain(x)
     found = []
-    for layer in (plain, small.DilatedConv(plain)):
+    for layer in (plain, small.Conv(plain)):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x)
@@ -218,8 +245,43 @@ def pointwise_layers(x):
     return conv(x, 3, 1, dilation_rate=2)
 
 
-def branches(merge, left, right):
-    return lambda x: conv(merge()([left(x), right(x)]), 3, 1)
+def branches(merge, left, right, size=1, leaky=False, **options):
+    def build(x):
+        merged = merge()([left(x), right(x)])
+        if leaky:
+            merged = layers.LeakyReLU(0.3)(merged)
+        return conv(merged, 3, size, **options)
+
+    return build
+
+
+def shuffled(x):
+    return models.depth_to_space(conv(x, 8, 1))
+
+
+def joined_thrice(x):
+    large = conv(up(x), 4, 3)
+    return conv(layers.Concatenate()([up(x), large, up(conv(x, 2, 1))]), 3, 3)
+
+
+def joined_and_added(x):
+    """What was joined goes through a convolution, and past it."""
+    joined = layers.Concatenate()([up(x), conv(up(x), 4, 3)])
+    return conv(layers.Add()([joined, conv(joined, 7, 3)]), 3, 1)
+
+
+def cut(x):
+    """To a size that cuts through the blocks at the edge."""
+    return backbone.CropLike()([x, layers.ZeroPadding2D(((1, 0), (3, 0)))(strided(x))])
+
+
+def strided(x):
+    return layers.AveragePooling2D(2)(x)
+
+
+def beside_cut(x):
+    like = layers.ZeroPadding2D(((1, 0), (3, 0)))(x)
+    return layers.Concatenate()([backbone.CropLike()([up(x), like]), conv(like, 4, 3)])
 
 
 def reused(x):
@@ -268,19 +330,53 @@ NETWORKS = {  # name: the layers, and the side of the blocks that the output is 
         branches(layers.Concatenate, lambda x: up(up(x)), lambda x: up(conv(up(x), 4, 3))),
         1,
     ),
+    "large and small joined, then 3x3": (
+        branches(layers.Concatenate, up, lambda x: conv(up(x), 4, 3), size=3),
+        1,
+    ),
+    "large and small joined and activated, then 3x3": (
+        branches(layers.Concatenate, up, lambda x: conv(up(x), 4, 3), size=3, leaky=True),
+        1,
+    ),
+    "three joined, two of them small": (joined_thrice, 1),
+    "joined with one that was shuffled": (
+        branches(layers.Concatenate, shuffled, lambda x: conv(up(x), 4, 3), size=3),
+        1,
+    ),
+    "joined, then 3x3 with holes": (
+        branches(
+            layers.Concatenate, up, lambda x: conv(up(x), 4, 3), size=3, dilation_rate=2
+        ),
+        1,
+    ),
+    "joined, and read once more": (joined_and_added, 1),
+    "cut, then 1x1": (lambda x: conv(cut(up(x)), 3, 1), 1),
+    "cut, then 3x3": (lambda x: conv(cut(up(x)), 3, 3), 1),
+    "cut and joined, then 1x1": (lambda x: conv(beside_cut(x), 3, 1), 1),
+    "cut and joined, then 3x3": (lambda x: conv(beside_cut(x), 3, 3), 1),
+    "3x3 after by three": (lambda x: conv(up(x, 3), 3, 3), 1),
+    "3x3 after by two, twice": (lambda x: conv(up(up(x)), 3, 3), 1),
+    "3x3 after a shuffle and an enlargement": (lambda x: conv(up(shuffled(x)), 3, 3), 1),
+    "3x3 without a bias": (lambda x: conv(up(x), 3, 3, use_bias=False), 1),
+    "3x3 in groups": (lambda x: conv(up(x), 3, 3, groups=3), 1),
+    "3x3 that makes the picture smaller": (lambda x: layers.Conv2D(3, 3)(up(x)), 1),
+    "leaky, with a slope of Keras": (lambda x: conv(x, 3, 3, activation="leaky_relu"), 1),
     "one tensor, two readers": (reused, 1),
     "one layer, two places": (shared_layer, 2),
     "no enlargement": (lambda x: conv(x, 3, 3), 1),
 }
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_enlargement_moves_behind_layers_that_treat_each_pixel_alone(name, lr):
     build, block = NETWORKS[name]
     keras.utils.set_random_seed(0)
     photo = keras.Input((None, None, 3))
     model = keras.Model(photo, {"out": build(photo)})
-    assert assert_same_pictures(model, lr) == {"out": block}
+    for rewrite in (True, False):
+        blocks = assert_same_pictures(model, lr, within=1e-12, rewrite=rewrite)
+        assert blocks == {"out": block}
 
 
 # --- The target at the small size -------------------------------------------------------

@@ -209,11 +209,30 @@ def short_cells(notebook: NotebookNode) -> Iterator[str]:
     """Keep visible code to 8 lines a cell and hidden code to 25, blank lines apart."""
     for number, cell in _code_cells(notebook):
         lines = sum(bool(line.strip()) for line in cell.source.splitlines())
-        hidden = HIDING_TAGS & set(cell.metadata.get("tags", []))
+        hidden = _is_hidden(cell)
         most = MAX_HIDDEN_LINES if hidden else MAX_VISIBLE_LINES
         if lines > most:
             kind = "hidden" if hidden else "visible"
             yield f"cell {number}: {lines} lines of {kind} code; at most {most}"
+
+
+def folded_alike(notebook: NotebookNode) -> Iterator[str]:
+    """Hide in JupyterLab what the book hides. The book reads tags, JupyterLab does not."""
+    for number, cell in _code_cells(notebook):
+        if _is_folded(cell) != _is_hidden(cell):
+            yield (
+                f"cell {number}: the tags and jupyter.source_hidden in its metadata do not "
+                f"agree; executing the chapter sets the second by the first"
+            )
+
+
+def fold_hidden(notebook: NotebookNode) -> None:
+    """Mark for JupyterLab the code that tags hide in the book."""
+    for _, cell in _code_cells(notebook):
+        if _is_hidden(cell):
+            cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+        elif _is_folded(cell):
+            del cell.metadata["jupyter"]["source_hidden"]
 
 
 def headings(notebook: NotebookNode) -> Iterator[str]:
@@ -252,12 +271,21 @@ RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     plain_markdown,
     quiet_outputs,
     short_cells,
+    folded_alike,
     headings,
     same_start,
 )
 
 
 # --- What the rules look at --------------------------------------------------------------
+
+
+def _is_hidden(cell: NotebookNode) -> bool:
+    return not HIDING_TAGS.isdisjoint(cell.metadata.get("tags", []))
+
+
+def _is_folded(cell: NotebookNode) -> bool:
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
 
 
 def _code_cells(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:

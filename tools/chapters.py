@@ -245,7 +245,8 @@ def refuse(notebook: NotebookNode, name: str) -> None:
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
-    """Write a notebook whole or not at all."""
+    """Write a notebook whole or not at all, its hidden code hidden everywhere."""
+    chapter_rules.fold_hidden(notebook)
     nbformat.validate(notebook)
     temporary = path.with_name(f".{path.name}.tmp")
     try:

@@ -137,7 +137,8 @@ def solutions(exercises: list[Exercise]) -> NotebookNode:
     text = (
         "# Solutions\n\nOne solution to each exercise, and why it is right. Most have "
         "others: what a check accepts is right. Try first, take a hint or two, and come "
-        "here to compare."
+        "here to compare.\n\nIn JupyterLab a link from a chapter may open this page at its "
+        "top; *View > Table of Contents* leads to each exercise."
     )
     cells = [new_markdown_cell(text, id="title"), import_all(exercises)]
     for exercise in exercises:
@@ -164,7 +165,8 @@ def overview(exercises: list[Exercise]) -> NotebookNode:
         "at a time; `solution` explains. ★ takes minutes, ★★ needs some thought, ★★★ is "
         "open-ended: there are many good answers, and the check measures yours.\n\nWhat "
         "you have solved is kept in a small file beside the notebooks and nowhere else. In "
-        "a chapter, `ch03.progress()` shows it."
+        "a chapter, `ch03.progress()` shows it.\n\nIn JupyterLab a link may open the "
+        "chapter at its top; *View > Table of Contents* leads to each exercise."
     )
     cells = [new_markdown_cell(text, id="title"), import_all(exercises)]
     numbers = sorted({exercise.chapter.number for exercise in exercises})

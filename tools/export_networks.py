@@ -103,8 +103,6 @@ class Recorder:
         """Record one layer and return the name of what it makes."""
         if isinstance(layer, keras.Model):
             return self.names[id(self.walk(layer, *inputs))]
-        if isinstance(layer, small.DilatedConv):
-            layer = layer.conv
         if isinstance(layer, layers.Identity):
             return inputs[0]
         if isinstance(layer, layers.BatchNormalization):
@@ -263,7 +261,7 @@ def export(name: str) -> tuple[dict[str, Any], bytes]:
         If its weights are missing or not the published ones.
     """
     model, config = experiments.load_trained(name)
-    compact, blocks = small.small_form(model)
+    compact, blocks = small.small_form(model, rewrite=False)
     recorder = Recorder()
     heads = recorder.walk(compact, "lr")
     outputs = {

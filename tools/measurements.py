@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import cycle, islice, product
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -611,38 +611,32 @@ def measure_tried(effort: Effort) -> dict[str, Any]:
                 "seconds": times,
                 "ratio": photos * ratio(times["usual"], times["other"]),
             }
-    four = alternate(enlarged_convolutions(effort.batch), effort)
+    product = alternate(pointwise_convolutions(effort.batch), effort)
     return {
         "batch": effort.batch,
         "variants": rows,
-        "four of 2x2": {"seconds": four, "ratio": ratio(four["3x3"], four["2x2"])},
+        "1x1 as a product": {
+            "seconds": product,
+            "ratio": ratio(product["convolution"], product["product"]),
+        },
     }
 
 
-def enlarged_convolutions(count: int) -> dict[str, Step]:
-    """Return the gradients of a 3x3 convolution of an enlarged picture, in two ways.
+def pointwise_convolutions(count: int) -> dict[str, Step]:
+    """Return the gradients of a 1x1 convolution, as such and as a product of matrices.
 
-    In a picture of 2x2 blocks a 3x3 kernel meets only 2x2 different pixels, so four 2x2
-    kernels, one for each place in the block, do the same at the small size: with 4/9 of
-    the multiplications. Both from 32 to 32 channels, as in the blocks of Models 2 and 3.
+    From 28 to 64 channels at twice the size of the input, as in Model 5.
     """
-    side, channels = data.LR_SIZE, 32
+    side, channels, filters = 2 * data.LR_SIZE, 28, 64
     x = tf.random.normal((count, side, side, channels))
-    kernel = tf.random.normal((3, 3, channels, channels))
+    kernel = tf.random.normal((1, 1, channels, filters))
 
-    def large(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(tf.repeat(tf.repeat(x, 2, 1), 2, 2), kernel, 1, "SAME")
+    def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
 
-    def small_ones(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        y = tf.nn.conv2d(x, tf.concat(four_kernels(kernel), -1), 1, "VALID")
-        places = [
-            part[:, i : i + side, j : j + side]
-            for part, (i, j) in zip(
-                tf.split(y, 4, -1), product((0, 1), (0, 1)), strict=True
-            )
-        ]
-        return tf.nn.depth_to_space(tf.concat(places, -1), 2)
+    def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        y = tf.reshape(x, (-1, channels)) @ kernel[0, 0]
+        return tf.reshape(y, (count, side, side, filters))
 
     @tf.function
     def gradients(way: Callable) -> list[tf.Tensor]:
@@ -651,19 +645,10 @@ def enlarged_convolutions(count: int) -> dict[str, Step]:
             y = way(x, kernel)
         return tape.gradient(y, [x, kernel], output_gradients=tf.sin(y))
 
-    return {"3x3": partial(gradients, large), "2x2": partial(gradients, small_ones)}
-
-
-def four_kernels(kernel: tf.Tensor) -> list[tf.Tensor]:
-    """Add up the rows, then the columns, of a 3x3 kernel that meet the same pixel."""
-
-    def halves(k: tf.Tensor) -> list[tf.Tensor]:
-        return [tf.stack([k[0], k[1] + k[2]]), tf.stack([k[0] + k[1], k[2]])]
-
-    def turned(k: tf.Tensor) -> tf.Tensor:
-        return tf.transpose(k, (1, 0, 2, 3))
-
-    return [turned(c) for rows in halves(kernel) for c in halves(turned(rows))]
+    return {
+        "convolution": partial(gradients, convolution),
+        "product": partial(gradients, product),
+    }
 
 
 @contextmanager

@@ -203,7 +203,7 @@ def agree(
     if expected.ndim == 0:
         told = f"{case}expected {expected:.7g}, found {value:.7g}."
         raise NotYet(wrong or told[0].upper() + told[1:])
-    value = array(found, expected.shape, what)
+    value = array(found, expected.shape, f"{what} {_lower(case)}" if case else what)
     if wrong:
         raise NotYet(wrong)
     off = np.abs(value - expected) > close
@@ -284,6 +284,11 @@ def kind_of(value: Any) -> str:
         return "a function"
     name = type(value).__name__
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} `{name}`"
+
+
+def _lower(case: str) -> str:
+    """Make ``"For `2`: "`` a part of a sentence."""
+    return case[0].lower() + case[1:].removesuffix(": ")
 
 
 def _listed(arguments: tuple) -> str:

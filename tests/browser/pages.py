@@ -12,7 +12,7 @@ from tools import build_book
 PAGES = [f"{page}.html" for page in parse_toc_yaml(build_book.ROOT / "_toc.yml")]
 CHAPTERS = [page for page in PAGES if page.removeprefix("chapters/")[:2].isdigit()]
 #: Pages beside those of the table of contents.
-ADDED = ["404.html", "genindex.html", "search.html"]
+ADDED = ["404.html", "search.html"]
 DESKTOP, PHONE = 1280, 360
 
 

@@ -29,6 +29,9 @@ STICKING_OUT = """() => {
         .filter((e) => !scrolls(e) && !e.closest("svg, mjx-assistive-mml, dialog"))
         .map((e) => `${e.tagName} ${e.className}`);
 }"""
+CUT_OFF = """() => [...document.querySelectorAll(".pst-scrollable-table-container")]
+    .filter((box) => box.scrollWidth > box.clientWidth)
+    .map((box) => box.innerText.slice(0, 80))"""
 TORN = "() => [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)"
 
 
@@ -92,6 +95,7 @@ def test_a_page_loads_alone_and_fits_every_screen(visit, address):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(STICKING_OUT) == [], width
+        assert width < DESKTOP or page.evaluate(CUT_OFF) == []
     assert page.evaluate(TORN) == []
 
 
