@@ -74,7 +74,8 @@ def choose(batch_size: int) -> Devices:
 
     Several machines where the environment variable ``TF_CONFIG`` lists them; else all GPUs
     of this one if the batch is worth splitting; else one. ``CUDA_VISIBLE_DEVICES=0`` leaves
-    one GPU. Single precision, unless the environment variable ``SRLIB_PRECISION`` says
+    one GPU; there Keras lets XLA compile, which it does not on several or on a processor.
+    Single precision, unless the environment variable ``SRLIB_PRECISION`` says
     ``mixed_float16``: no GPU was at hand to show that the numbers stay the same.
 
     Raises

@@ -157,6 +157,51 @@ def test_a_chapter_with_another_first_cell_is_named_and_repaired():
     assert not first_cell.put(chapter)
 
 
+ADDRESS = "https://github.com/someone/course"
+
+
+def test_a_first_cell_with_an_address_is_as_good(folder, monkeypatch, capsys):
+    monkeypatch.setenv("BOOK_REPOSITORY", "")
+    metadata = {"tags": first_cell.TAGS, "jupyter": {"source_hidden": True}}
+    cell = new_code_cell(chapter_rules.FIRST_CELL, metadata=metadata)
+    path = save(folder, text("# 1. One"), cell)
+    other = save(folder, text("# All solutions"), new_code_cell("x = 1"), name="solutions")
+    before = path.read_bytes(), other.read_bytes(), chapters.digest_of(path)
+
+    def run(*arguments):
+        assert first_cell.main(list(arguments)) == 0
+        found = nbformat.read(path, as_version=4)
+        assert list(chapter_rules.same_start(found)) == []
+        assert list(chapter_rules.short_cells(found)) == []
+        assert chapters.digest_of(path) == before[2]
+        return chapter_rules.address_in(chapters.first_code(found).source)
+
+    assert run() == first_cell.missing_address() == ""
+    assert run("--repository", "git@github.com:someone/course.git") == ADDRESS
+    assert run() == ADDRESS  # nothing else is known
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://gitlab.com/another/course")
+    assert first_cell.missing_address() == ""  # a fork's chapters may come from elsewhere
+    assert run() == "https://gitlab.com/another/course"
+    assert run("--repository", "") == ""
+    assert "Run tools/first_cell.py" in first_cell.missing_address()
+    assert (path.read_bytes(), other.read_bytes()) == before[:2]
+    with pytest.raises(SystemExit):
+        first_cell.main(["--repository", "a folder"])
+    assert "'a folder' is no address of a repository on" in capsys.readouterr().err
+
+
+def test_an_address_makes_no_chapter_stale_but_other_changes_do(folder):
+    path = save(folder, text("# 1. One"), new_code_cell(chapter_rules.FIRST_CELL))
+    before = chapters.digest_of(path)
+    cell = new_code_cell(chapter_rules.first_cell(ADDRESS))
+    assert chapters.digest_of(save(folder, text("# 1. One"), cell)) == before
+    assert chapters.digest_of(save(folder, cell, new_code_cell("x = 1"))) != before
+    cell.source += "  # mine"
+    assert chapters.digest_of(save(folder, cell)) != before
+    (problem,) = chapter_rules.same_start(new_notebook(cells=[text("# 1. One"), cell]))
+    assert "not the common first cell" in problem
+
+
 def test_a_notebook_without_a_title_is_named():
     found = chapter_rules.problems(new_notebook(cells=[text("## Two")]))
     assert found == [

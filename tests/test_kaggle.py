@@ -12,14 +12,14 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from srlib import __main__ as cli
 from srlib import places
-from tools import make_kaggle
+from tools import chapter_rules, chapters, first_cell, make_kaggle
 
 # --- The package --------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_every_chapter_has_a_folder_and_the_dataset_has_all_data(kaggle_dist):
-    stems = {path.stem for path in make_kaggle.numbered_chapters()}
+    stems = {path.stem for path in first_cell.numbered()}
     assert {path.name for path in kaggle_dist.iterdir()} == {"dataset", *stems}
     for part in ("sample", "results", "weights"):
         source = places.PROJECT / "data" / part
@@ -66,6 +66,27 @@ def test_no_notebook_has_outputs_dead_links_or_raw_markup(kaggle_dist):
         for cell in notebook.cells:
             assert not cell.get("outputs")
             assert not make_kaggle.LINK.search(cell.source) or cell.cell_type == "code"
+
+
+def test_a_known_address_goes_into_the_notebooks(tmp_path, monkeypatch):
+    (path, *_) = first_cell.numbered()
+
+    def written(folder):
+        make_kaggle.write_chapter(path, "ada", tmp_path / folder)
+        notebook = nbformat.read(tmp_path / folder / path.name, as_version=4)
+        return chapters.first_code(notebook).source
+
+    address = "https://github.com/someone/course"
+    monkeypatch.setenv("BOOK_REPOSITORY", address)
+    assert written("a") == chapter_rules.first_cell(address)
+    monkeypatch.setenv("BOOK_REPOSITORY", "")
+    assert chapter_rules.without_address(written("b")) == chapter_rules.FIRST_CELL
+
+
+def test_colab_is_brought_what_kaggle_is():
+    listed = (places.PROJECT / "tools/colab.txt").read_text().splitlines()
+    names = {line for line in listed if not line.startswith("#")}
+    assert names == {extra.partition("==")[0] for extra in make_kaggle.EXTRAS}
 
 
 def test_only_an_account_is_packaged_for(capsys):
@@ -199,7 +220,7 @@ def test_a_wheel_with_data_or_compiled_parts_is_refused(tmp_path):
     assert "is not pure Python" in found
 
 
-@pytest.mark.parametrize("path", make_kaggle.numbered_chapters(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", first_cell.numbered(), ids=lambda p: p.stem)
 def test_titles_make_addresses_that_kaggle_takes(path):
     title = make_kaggle.kernel_title(path.stem)
     assert 5 <= len(title) <= 50
@@ -263,7 +284,6 @@ def test_a_later_push_makes_a_new_version(kaggle):
     [
         "The following are not valid dataset sources and could not be added: ['ada/x']",
         "The following are not valid tags and could not be added to the kernel: ['x']",
-        "Kernel push error: Maximum batch GPU session count of 2 reached.",
         "Your kernel title does not resolve to the specified id.",
     ],
 )
@@ -272,6 +292,35 @@ def test_an_answer_that_tells_of_a_failure_stops_the_push(kaggle, answer):
         kaggle(push=[[0, f"{answer}\nKernel version 1 successfully pushed."]])
     assert answer in str(error.value)
     assert "01-data" in str(error.value)
+
+
+BUSY = "Kernel push error: Maximum batch GPU session count of 2 reached."
+
+
+def test_a_push_waits_while_as_many_notebooks_run_as_kaggle_takes(kaggle, monkeypatch):
+    asked = kaggle(push=[PUSHED, [0, BUSY], [0, BUSY], PUSHED])
+    assert asked[-4:] == [
+        "kernels push -p /a/01-data",
+        *["kernels push -p /a/02-measuring"] * 3,
+    ]
+    monkeypatch.setattr(make_kaggle, "FREE_WITHIN", -1)
+    with pytest.raises(make_kaggle.KaggleError, match="session count of 2 reached"):
+        kaggle(push=[[0, BUSY]])
+
+
+def test_what_publishes_the_folders_is_told_in_order():
+    told = make_kaggle.how_to_publish("ada", [Path("/a/01-data"), Path("/a/02-measuring")])
+    order = [
+        "make kaggle OWNER=ada PUSH=1",
+        "kaggle auth login",
+        "kaggle datasets create -p",
+        "kaggle datasets status ada/five-models-and-a-ceiling",
+        "kaggle kernels push -p /a/01-data",
+        "kaggle kernels push -p /a/02-measuring",
+        "https://www.kaggle.com/code/ada/five-models-01-data",
+        "kaggle datasets version -p",
+    ]
+    assert sorted(order, key=told.index) == order
 
 
 @pytest.mark.parametrize(

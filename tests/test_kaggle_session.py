@@ -1,13 +1,15 @@
 """Chapters run on a pretend Kaggle: read-only inputs, no network, srlib from its wheel.
 
-The environment has the libraries of this one, but neither srlib nor this clone. What cannot
-be tested here is a GPU.
+The environment has the libraries of this one, or those of the Python that the variable
+SRLIB_KAGGLE_PYTHON names: .ci/matrix names one with Kaggle's versions. It has neither srlib
+nor this clone. On a pretend Colab the course comes from a repository on this machine. What
+cannot be tested here is a GPU.
 """
 
 import os
 import shutil
 import subprocess
-import venv
+import sys
 import zipfile
 from itertools import product
 from pathlib import Path
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "five-models-and-a-ceiling"
+KAGGLE_PYTHON = os.environ.get("SRLIB_KAGGLE_PYTHON", "")
 #: What the pretend image lacks, and the course's dataset brings.
 NOT_THERE = ("srlib", "efficientnet", "keras_applications")
 #: Of a dataset, by its owner and name: since 2026, and before.
@@ -61,21 +64,28 @@ class Machine(NamedTuple):
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    """An environment with the libraries that are here, but without srlib."""
+    """An environment with the libraries of a Python, but without srlib."""
     root = tmp_path_factory.mktemp("machine")
     libraries = root / "libraries"
     libraries.mkdir()
-    here = Path(nbformat.__file__).parents[1]
-    for entry in here.iterdir():
+    whose = KAGGLE_PYTHON or sys.executable
+    where = run(whose, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    for entry in Path(where.strip()).iterdir():
         if not entry.name.lower().startswith((*NOT_THERE, "__editable__", "pip", "__pyc")):
             (libraries / entry.name).symlink_to(entry)
-    venv.create(root / "env", with_pip=True, symlinks=True)
+    run(whose, "-m", "venv", "--symlinks", root / "env")
     (packages,) = (root / "env").glob("lib/python*/site-packages")
     (packages / "libraries.pth").write_text(f"{libraries}\n")
     python = root / "env" / "bin" / "python"
-    kernel = [python, "-m", "ipykernel", "install", "--sys-prefix"]
-    subprocess.run(kernel, check=True, capture_output=True, timeout=120)
+    run(python, "-m", "ipykernel", "install", "--sys-prefix")
     return Machine(python, packages)
+
+
+def run(*command):
+    """Run a command that has to succeed; return what it prints."""
+    return subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=120
+    ).stdout
 
 
 @pytest.fixture
@@ -84,6 +94,30 @@ def session(machine, kaggle_dist, tmp_path):
     for left in brought(machine.packages):
         shutil.rmtree(left)
     return Session(machine, kaggle_dist, tmp_path / "kaggle")
+
+
+@pytest.fixture
+def colab(machine, kaggle_dist, tmp_path):
+    """A fresh session on a pretend Colab."""
+    for left in brought(machine.packages):
+        shutil.rmtree(left)
+    return Colab(machine, kaggle_dist, tmp_path / "colab")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The address of a repository that holds of the course what a notebook needs."""
+    folder = tmp_path_factory.mktemp("repository")
+    no_caches = shutil.ignore_patterns("__pycache__", "voc2007", "runs")
+    for part in ("srlib", "data"):
+        shutil.copytree(ROOT / part, folder / part, ignore=no_caches)
+    (folder / "tools").mkdir()
+    shutil.copyfile(ROOT / "tools/colab.txt", folder / "tools/colab.txt")
+    git = ("git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org")
+    run(*git, "init", "-q")
+    run(*git, "add", "-A")
+    run(*git, "commit", "-q", "-m", "The course")
+    return folder.as_uri()
 
 
 def brought(packages):
@@ -164,6 +198,19 @@ class Session:
         }
 
 
+class Colab(Session):
+    """No inputs; pip's index holds the two small packages, but not srlib."""
+
+    def environment(self):
+        kept = {k: v for k, v in super().environment().items() if "KAGGLE" not in k}
+        index = self.home / "index"
+        index.mkdir(exist_ok=True)
+        for wheel in self.dist.glob("dataset/*.whl"):
+            if not wheel.name.startswith("srlib"):
+                shutil.copyfile(wheel, index / wheel.name)
+        return {**kept, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+
+
 def first_line(notebook):
     """Return the one output of the first code cell."""
     cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
@@ -171,6 +218,7 @@ def first_line(notebook):
     return output.data["text/markdown"]
 
 
+CHAPTER = "03-model-1-basic"
 WHERE = """
 import srlib
 from srlib import data, places, results
@@ -178,9 +226,18 @@ print(srlib.__file__, data.sample_folder(), results.RESULTS, places.own_data(), 
 """
 
 
+on_kaggles_versions = pytest.mark.skipif(
+    not KAGGLE_PYTHON, reason=".ci/matrix runs it, with Kaggle's versions"
+)
+
+
 @pytest.mark.parametrize(
     ("chapter", "mount"),
-    [("01-data", "old"), ("03-model-1-basic", "new"), ("08-loss-weights", "new")],
+    [
+        ("01-data", "old"),
+        pytest.param(CHAPTER, "new", marks=on_kaggles_versions),
+        pytest.param("08-loss-weights", "new", marks=on_kaggles_versions),
+    ],
 )
 def test_a_chapter_runs_to_its_end(session, chapter, mount):
     session.attach_course(mount)
@@ -209,9 +266,31 @@ def test_the_first_cell_finds_everything(session, tmp_path, mount, archive):
     assert Path(own) == session.working / "data"
 
 
-def test_without_the_dataset_the_first_cell_names_it(session):
+@pytest.mark.parametrize("address", ["", "file:///nowhere"])
+def test_without_the_dataset_the_first_cell_names_it(session, address):
     with pytest.raises(ChildProcessError, match=f"Add Input > Datasets > {SLUG}"):
-        session.execute([chapter_rules.FIRST_CELL])
+        session.execute([chapter_rules.first_cell(address)])
+
+
+def test_on_colab_a_chapter_begins_with_the_course_from_its_repository(colab, address):
+    chapter = nbformat.read(colab.dist / f"{CHAPTER}/{CHAPTER}.ipynb", as_version=4)
+    cells = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
+    assert chapter_rules.without_address(cells[0]) == chapter_rules.FIRST_CELL
+    cells[0] = chapter_rules.first_cell(address)
+    done = colab.execute([*cells[:5], WHERE])
+    line = first_line(done)
+    assert line.startswith("Photos: sample: 71 train, 24 val. srlib 0.1.0, TensorFlow ")
+    assert "Add Input" not in line
+    package, *folders = map(Path, done.cells[5].outputs[0].text.split())
+    course = colab.working / "five-models"
+    assert package == course / "srlib" / "__init__.py"
+    assert folders == [course / "data" / name for name in ("sample", "results", ".")]
+    names = {
+        path.name.lower().partition("-")[0] for path in brought(colab.machine.packages)
+    }
+    assert names == {"efficientnet", "keras_applications"}
+    # Once more in the same folder, as after a restart of the kernel.
+    assert first_line(colab.execute(cells[:1])) == line
 
 
 def test_what_is_there_is_not_replaced(session):

@@ -22,7 +22,7 @@ from jupyter_book.config import get_validator
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/build_book.py`
 
-from tools import finish_book  # noqa: E402
+from tools import finish_book, first_cell  # noqa: E402
 
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
@@ -62,6 +62,8 @@ def main() -> int:
         return 1
     if not report("_build/html", remote_requests(HTML)):
         return 1
+    if notice := first_cell.missing_address():
+        print(f"\n{notice}")
     print(f"\nThe book is built. Open this file in a browser:\n\n  {HTML / 'index.html'}\n")
     return 0
 

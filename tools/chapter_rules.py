@@ -35,7 +35,8 @@ IMAGE_WITHOUT_ALT = re.compile(
 
 #: The first code cell of every chapter with a number. In a clone srlib is there; on Kaggle
 #: it is installed from the attached dataset, by name and without its dependencies, so that
-#: nothing else changes. `tools/first_cell.py` puts it into the notebooks.
+#: nothing else changes. `tools/first_cell.py` puts it into the notebooks, with or without
+#: an address (`first_cell`).
 FIRST_CELL = """\
 from glob import glob
 from importlib.util import find_spec
@@ -47,6 +48,47 @@ if not find_spec("srlib"):  # on Kaggle the course's dataset brings it
 from srlib import notebook
 
 photos = notebook.start()"""
+
+#: What `first_cell` adds to it where the course's public address is known: without the
+#: dataset, as on Colab, the course is fetched from there, whole and once. `colab.txt` lists
+#: the two small packages that Colab lacks.
+FROM_REPOSITORY = """\
+    if not found:  # elsewhere, as on Colab, its repository does
+        import sys
+
+        address = "ADDRESS"
+        !test -d five-models || git clone -q --depth 1 {address} five-models
+        sys.path.append("five-models")
+        found = glob("five-models/tools/colab.txt")
+"""
+_ADDED = re.compile(re.escape(FROM_REPOSITORY).replace("ADDRESS", r'([^"\n]+)'))
+
+
+def first_cell(address: str = "") -> str:
+    """Write the common first cell; with an address it can fetch the course from there."""
+    if not address:
+        return FIRST_CELL
+    before, line, after = FIRST_CELL.partition("    assert found")
+    return before + FROM_REPOSITORY.replace("ADDRESS", address) + line + after
+
+
+def address_in(source: str) -> str:
+    """Return the address that a first cell fetches the course from, or an empty string.
+
+    Examples
+    --------
+    >>> address_in(first_cell("https://github.com/someone/course"))
+    'https://github.com/someone/course'
+    >>> address_in(first_cell())
+    ''
+    """
+    found = _ADDED.search(source)
+    return found[1] if found else ""
+
+
+def without_address(source: str) -> str:
+    """Take from a first cell what `first_cell` added for an address."""
+    return _ADDED.sub("", source, count=1)
 
 
 class Banned(NamedTuple):
@@ -215,7 +257,7 @@ def same_start(notebook: NotebookNode) -> Iterator[str]:
     if not any(NUMBERED.search(text) for _, text in _markdown_cells(notebook)):
         return
     number, cell = next(_code_cells(notebook), (1, None))
-    if cell is None or cell.source != FIRST_CELL:
+    if cell is None or without_address(cell.source) != FIRST_CELL:
         yield f"cell {number}: not the common first cell; run tools/first_cell.py"
 
 

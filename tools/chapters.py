@@ -109,7 +109,28 @@ def find(name: str) -> Path:
 def is_stale(path: Path) -> bool:
     """Tell whether what the chapter ran with has changed since."""
     stored = nbformat.read(path, as_version=4).metadata.get("srlib", {})
-    return stored.get("digest") != notebook_digest(path)
+    return stored.get("digest") != digest_of(path)
+
+
+def digest_of(path: Path) -> str:
+    """Digest what a chapter's outputs depend on.
+
+    An address in its first cell does not count: it changes no output, and writing it into
+    all chapters (tools/first_cell.py) should make none of them stale.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    if not (cell := first_code(notebook)) or not chapter_rules.address_in(cell.source):
+        return notebook_digest(path)
+    cell.source = chapter_rules.without_address(cell.source)
+    with tempfile.TemporaryDirectory() as folder:
+        nbformat.write(notebook, Path(folder, path.name))
+        return notebook_digest(Path(folder, path.name))
+
+
+def first_code(notebook: NotebookNode) -> NotebookNode | None:
+    """Return the first cell of a notebook that holds code."""
+    codes = (cell for cell in notebook.cells if cell.cell_type == "code")
+    return next(codes, None)
 
 
 def check(paths: list[Path]) -> int:
@@ -154,7 +175,7 @@ def execute(path: Path) -> list[str]:
     ChapterError
         If a cell fails, or the result must not be stored. The chapter is then as it was.
     """
-    digest = notebook_digest(path)
+    digest = digest_of(path)
     notebook = nbformat.read(path, as_version=4)
     run(notebook, path.stem)
     clean(notebook)

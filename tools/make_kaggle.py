@@ -30,7 +30,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/make_kaggle.py`
 
-from tools import chapter_rules, chapters  # noqa: E402
+from tools import chapter_rules, first_cell  # noqa: E402
 
 DIST = ROOT / "dist" / "kaggle"
 TITLE = "Five Models and a Ceiling"
@@ -59,7 +59,10 @@ Code: Apache-2.0. Text and figures: CC BY 4.0. Each photo keeps its own licence:
 
 MAX_WHEEL = 200_000  # bytes
 READY_WITHIN = 900  # seconds that Kaggle may take to unpack the dataset
+FREE_WITHIN = 7200  # seconds that the notebooks pushed before may run
 ASK_EVERY = 10
+#: Kaggle's answer when as many notebooks run as it lets one account.
+BUSY = "GPU session count"
 
 
 class KaggleError(Exception):
@@ -77,11 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.push:
             push(options.owner, folders)
         else:
-            print("To publish it, or what has changed since:\n")
-            for command in commands(options.owner, folders):
-                print(f"  {shlex.join(command)}")
-            print("\nThe first only once; later instead, for a new version:\n")
-            print(f"  {shlex.join(version_command())}")
+            print(how_to_publish(options.owner, folders))
     except KaggleError as error:
         print(error, file=sys.stderr)
         return 1
@@ -107,14 +106,17 @@ def make(owner: str, dist: Path = DIST) -> list[Path]:
     check_owner(owner)
     shutil.rmtree(dist, ignore_errors=True)
     write_dataset(owner, dist / "dataset")
-    paths = numbered_chapters()
+    paths = first_cell.numbered()
     folders = [write_chapter(path, owner, dist / path.stem) for path in paths]
     problems = [*dataset_problems(dist / "dataset")]
     for folder in folders:
         problems += kernel_problems(folder)
     if problems:
         raise KaggleError("\n".join(problems))
-    print(f"Wrote {dist}: the dataset, and {len(folders)} chapters.")
+    size = sum(path.stat().st_size for path in (dist / "dataset").rglob("*"))
+    print(
+        f"Wrote {shown(dist)}: the dataset ({size / 1e6:.0f} MB), {len(folders)} chapters."
+    )
     return folders
 
 
@@ -126,11 +128,6 @@ def check_owner(owner: str) -> None:
             "Name your account on Kaggle, as in kaggle.com/NAME: letters, digits, - and _ "
             f"({found}). For example: make kaggle OWNER=ada"
         )
-
-
-def numbered_chapters() -> list[Path]:
-    """List the chapters proper: those with a number."""
-    return [path for path in chapters.chapters() if path.stem[0].isdigit()]
 
 
 def write_dataset(owner: str, folder: Path) -> None:
@@ -182,9 +179,14 @@ def pip(command: str, *arguments: str, to: Path) -> None:
 
 
 def write_chapter(path: Path, owner: str, folder: Path) -> Path:
-    """Write one chapter: the notebook without outputs, and its metadata."""
+    """Write one chapter: the notebook without outputs, and its metadata.
+
+    If the course's public address is known, its first cell can fetch the course from there:
+    for those who turn the internet on instead of attaching the dataset.
+    """
     folder.mkdir(parents=True)
     notebook = nbformat.read(path, as_version=4)
+    first_cell.put(notebook, first_cell.known_address())
     notebook.metadata.pop("srlib", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -244,7 +246,7 @@ def with_links_to_kaggle(text: str, owner: str) -> str:
     >>> with_links_to_kaggle("[3](03-model-1-basic.ipynb#x), [all](solutions.ipynb)", "ada")
     '[3](https://www.kaggle.com/code/ada/five-models-03-model-1-basic#x), all'
     """
-    stems = {path.stem for path in numbered_chapters()}
+    stems = {path.stem for path in first_cell.numbered()}
 
     def lead(match: re.Match) -> str:
         words, target, anchor = match[1], Path(match[2]).stem, match[3] or ""
@@ -453,6 +455,42 @@ def commands(owner: str, folders: list[Path]) -> list[list[str]]:
     return [create_command(), status_command(owner), *pushes]
 
 
+HOW_TO_PUBLISH = """
+To publish it:
+
+  make kaggle OWNER={owner} PUSH=1
+
+or by hand, with Kaggle's command (pip install kaggle; then once: kaggle auth login). First
+the dataset:
+
+  {create}
+  {status}
+
+When the answer to that is "ready", the chapters that you want. Each runs at once; Kaggle
+takes two at a time.
+
+  {pushes}
+
+They are then at https://www.kaggle.com/code/{owner}/{first} and so on. To replace the
+dataset later:
+
+  {version}
+"""
+
+
+def how_to_publish(owner: str, folders: list[Path]) -> str:
+    """Tell what publishes the folders, and what comes of it."""
+    create, status, *pushes = map(shlex.join, commands(owner, folders))
+    return HOW_TO_PUBLISH.format(
+        owner=owner,
+        create=create,
+        status=status,
+        pushes="\n  ".join(pushes),
+        first=slugify(kernel_title(folders[0].name)),
+        version=shlex.join(version_command()),
+    )
+
+
 def shown(path: Path) -> str:
     """Write a path from here on, if it lies below."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
@@ -472,7 +510,8 @@ def push(owner: str, folders: list[Path]) -> None:
     ask(version_command() if there else create_command())
     wait_until_ready(owner)
     for command in commands(owner, folders)[2:]:
-        ask(command)
+        push_notebook(command)
+    print(f"Published: https://www.kaggle.com/{owner}/code")
 
 
 def wait_until_ready(owner: str) -> None:
@@ -486,6 +525,21 @@ def wait_until_ready(owner: str) -> None:
                 "ready."
             )
         time.sleep(ASK_EVERY)
+
+
+def push_notebook(command: list[str]) -> None:
+    """Push a notebook. Kaggle runs it at once, so many at a time: wait for the others."""
+    until = time.monotonic() + FREE_WITHIN
+    while True:
+        try:
+            ask(command)
+        except KaggleError as error:
+            if BUSY not in str(error) or time.monotonic() > until:
+                raise
+            print("Waiting until one of the notebooks that run is done.", flush=True)
+            time.sleep(3 * ASK_EVERY)
+        else:
+            return
 
 
 def ask(command: list[str], *, check: bool = True) -> str:
