@@ -120,7 +120,7 @@ BROKEN = {
     "9 lines of visible code": [code(numbered_lines(9))],
     "26 lines of hidden code": [code(numbered_lines(26), **HIDDEN)],
     "source_hidden in its metadata do not agree": [code("x = 1", tags=["hide-input"])],
-    "cell 2: the tags and jupyter.source_hidden": [
+    "cell 3: the tags and jupyter.source_hidden": [
         code("x = 1", **HIDDEN),
         code("y = 1", count=2, jupyter={"source_hidden": True}),
     ],
