@@ -349,8 +349,8 @@ def limits(content: Mapping[str, Any]) -> str:
         f"{statistics.median(alone):.2f} times as fast as the article's generator; with an "
         f"epoch served from memory after it, {statistics.median(both):.2f} times. "
         "The convolutions of our step alone, with nothing between them, are "
-        f"{', '.join(bare)} times as fast as the published step, from Model 1 to 5: with "
-        "TensorFlow's convolutions no arrangement of the rest can pass that."
+        f"{', '.join(bare)} times as fast as the published step, from Model 1 to 5: "
+        "with these convolutions no arrangement of the rest can pass that."
     )
 
 
