@@ -333,7 +333,7 @@ def _add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
         return tf.nn.bias_add(x, bias), gradient
 
-    return add_bias(x, bias)
+    return add_bias(x, tf.convert_to_tensor(bias))  # read here, not in there
 
 
 def _activation(conv: layers.Conv2D) -> Callable[[tf.Tensor], tf.Tensor]:
