@@ -340,14 +340,16 @@ def limits(content: Mapping[str, Any]) -> str:
     rows = (steps["models"].get(name) for name in kept)
     bare = [f"{row['ratio if bare']:.2f}" for row in rows if row]
     times = loading["seconds"]
-    article, decoding, serving = (times[k] for k in ("article", "decoding", "later epoch"))
+    article, decoding = times["article"], times["decoding"]
+    rest = zip(article, times["keeping"], times["later epoch"], strict=True)
     alone = [a / d for a, d in zip(article, decoding, strict=True)]
-    both = [a / (d + s) for a, d, s in zip(article, decoding, serving, strict=True)]
+    served = [a / (keeping + serving) for a, keeping, serving in rest]
     return (
         "\n\nWhat bounds these numbers, measured in the same turns: decoding and shrinking "
         "the photos on all cores, without keeping or serving them, is "
-        f"{statistics.median(alone):.2f} times as fast as the article's generator; with an "
-        f"epoch served from memory after it, {statistics.median(both):.2f} times. "
+        f"{statistics.median(alone):.2f} times as fast as the article's generator; with "
+        "the pictures kept and served for an epoch, "
+        f"{statistics.median(served):.2f} times. "
         "The convolutions of our step alone, with nothing between them, are "
         f"{', '.join(bare)} times as fast as the published step, from Model 1 to 5: "
         "with these convolutions no arrangement of the rest can pass that."
