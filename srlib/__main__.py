@@ -110,15 +110,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _home() -> dict[str, Path]:
-    """Say where records and weights go outside a clone; bring there what was done before.
+    """Bring what was done before; say where records and weights go outside a clone.
 
     On Kaggle that is the working folder, whose content outlives the session as its output.
     """
-    if places.in_clone():
-        return {}
     taken = [path for path in places.take_up() if path.suffix == ".npz"]
     for path in taken:
         print(f"Going on from {path.name}, which an earlier session left.")
+    if places.in_clone():
+        return {}
     home = places.own_data()
     (home / "weights").mkdir(parents=True, exist_ok=True)
     return {"folder": home / "results", "weights": home / "weights"}

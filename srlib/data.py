@@ -18,6 +18,8 @@ import re
 import threading
 import time
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -322,7 +324,7 @@ def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray
     """
     path = Path(path)
     try:
-        content = path.read_bytes()
+        content = _read_file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be opened ({error.strerror}).") from error
     if not content:
@@ -332,9 +334,21 @@ def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray
     return np.ascontiguousarray(photo[..., ::-1]) if bgr else photo
 
 
+def _read_file(path: Path) -> bytes:
+    """Do what ``path.read_bytes()`` does, in half as many calls of the system.
+
+    After each of them a thread of `load_pairs` has to wait for its turn in Python.
+    """
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size)
+        return content if len(content) == size else content + file.readall()
+
+
 # C0 to CF announce a frame (its size and colours), but for the tables DHT, JPG and DAC.
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_END = 0xD9
+_JPEG_DATA, _JPEG_END = 0xDA, 0xD9
+_JPEG_WHOLE = bytes([0xFF, _JPEG_END])
 # Inside compressed data FF is followed by 00 or a restart mark, D0 to D7.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
 
@@ -375,6 +389,9 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
         at = start + int.from_bytes(content[start : start + 2])
         yield marker, content[start + 2 : at]
         if marker == _JPEG_END:
+            return
+        if marker == _JPEG_DATA and content.endswith(_JPEG_WHOLE):
+            yield _JPEG_END, b""  # compressed data cannot end so: spare the search for it
             return
 
 
@@ -671,9 +688,13 @@ def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
     import tensorflow as tf
 
     stacks = (pairs.lr, pairs.x2, pairs.x4)
+    memories = [_Memory() for _ in stacks]
 
     def pick(index: np.ndarray) -> list[np.ndarray]:
-        return [_as_floats(stack, index) for stack in stacks]
+        return [
+            _as_floats(stack, index, memory)
+            for stack, memory in zip(stacks, memories, strict=True)
+        ]
 
     def fetch(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         # A function, not a constant: a constant would copy all the photos into the graph.
@@ -689,20 +710,48 @@ def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
     return indices.map(fetch).prefetch(1)
 
 
-def _as_floats(stack: np.ndarray, index: np.ndarray) -> np.ndarray:
+def _as_floats(stack: np.ndarray, index: np.ndarray, memory: _Memory) -> np.ndarray:
     """Return ``stack[index] / 255`` as ``float32``.
 
-    Picture by picture, so that each is read once and stays in the cache. The memory is
-    aligned as TensorFlow wants it, which then takes it over instead of copying it.
+    Picture by picture, so that each is read once and stays in the cache.
     """
-    shape = (len(index), *stack.shape[1:])
-    size = 4 * math.prod(shape)
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    batch = memory[start : start + size].view(np.float32).reshape(shape)
+    batch = memory.lend((len(index), *stack.shape[1:]))
     for picture, k in zip(batch, index, strict=True):
         np.divide(stack[k], 255, out=picture, dtype=np.float32)
     return batch
+
+
+class _Memory:
+    """Memory for batches, lent again when nothing looks at a batch any more.
+
+    New memory comes page by page from the system, which fills it with zeros first: that
+    takes half as long as to fill it with a batch.
+    """
+
+    def __init__(self) -> None:
+        self.spare: deque[np.ndarray] = deque(maxlen=2)  # one is filled while one is used
+
+    def lend(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return a ``float32`` array that nobody else has, with anything in it.
+
+        It is aligned as TensorFlow wants it, which then takes it over without a copy.
+        """
+        count = math.prod(shape)
+        block = self._block(4 * count + _ALIGNMENT)
+        start = -block.ctypes.data % _ALIGNMENT
+        # Of a memoryview, so that views of this array keep it alive: those of an array
+        # that was made from the block itself would keep the block.
+        lent = np.frombuffer(memoryview(block), np.float32, count, start)
+        weakref.finalize(lent, self.spare.append, block).atexit = False
+        return lent.reshape(shape)
+
+    def _block(self, size: int) -> np.ndarray:
+        try:
+            block = self.spare.pop()
+        except IndexError:
+            return np.empty(size, np.uint8)
+        # The last batch of an epoch may have been smaller.
+        return block if block.nbytes >= size else np.empty(size, np.uint8)
 
 
 class _Visitors:

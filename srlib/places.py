@@ -51,7 +51,8 @@ def take_up() -> list[Path]:
     """Copy what earlier sessions left into `own_data`, so that runs go on from there.
 
     Records and unfinished runs are looked for in the course's dataset and in the outputs of
-    earlier sessions that are attached. What is there already stays.
+    earlier sessions that are attached, with or without a clone of the course in them. What
+    is there already stays.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def take_up() -> list[Path]:
     own = own_data()
     copies = []
     for mount in _mounts():
-        for root in (mount, mount / "data"):
+        for root in (mount, mount / "data", *sorted(mount.glob("*/data"))):
             for pattern in ("results/*.json", "results/*/*.json", "runs/*"):
                 for file in sorted(root.glob(pattern)):
                     copy = own / file.relative_to(root)

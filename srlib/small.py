@@ -416,7 +416,6 @@ def _is_pointwise(layer: keras.Layer) -> bool:
 def _is_plain_conv(layer: keras.Layer) -> bool:
     return (
         isinstance(layer, layers.Conv2D)
-        and not isinstance(layer, layers.DepthwiseConv2D)
         and layer.kernel_size in ((1, 1), (3, 3))
         and layer.strides == (1, 1)
         and layer.padding == "same"

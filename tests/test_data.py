@@ -905,6 +905,56 @@ def test_batches_have_known_shapes_but_for_their_number(numbered, serve):
     }
 
 
+@pytest.mark.parametrize("serve", [data.training_batches, data.validation_batches])
+def test_a_batch_that_is_kept_stays_as_it_was(numbered, serve):
+    """The memory of a batch is lent again, but not while anything looks at it."""
+    batches = iter(serve(numbered, 2))
+    kept = [next(batches) for _ in range(4)]
+    views = [lr.numpy()[:1] for lr, _ in kept]
+    before = [view.copy() for view in views]
+    del kept
+    for _ in islice(iter(data.training_batches(numbered, 2)), 8):
+        pass
+    assert all(map(np.array_equal, views, before))
+
+
+def test_memory_is_not_lent_twice_while_a_view_of_it_is_left():
+    memory = data._Memory()
+    lent = [memory.lend((2, 3)) for _ in range(4)]
+    view = lent[2][1:, ::2].T
+    view[...] = 7
+    del lent
+    again = [memory.lend((2, 3)) for _ in range(4)]
+    for array in again:
+        array[...] = 0
+    assert np.all(view == 7)
+    assert not any(np.shares_memory(view, array) for array in again)
+
+
+def test_memory_is_lent_again_once_it_is_back():
+    memory = data._Memory()
+    first = memory.lend((4, 3))
+    place = first.ctypes.data
+    assert place % 64 == 0  # else TensorFlow would copy
+    del first
+    small = memory.lend((1, 3))
+    assert small.ctypes.data == place
+    assert small.shape == (1, 3)
+
+
+def test_memory_of_a_smaller_batch_is_not_lent_for_a_larger_one():
+    memory = data._Memory()
+    memory.lend((1, 3))
+    assert memory.lend((4, 3)).nbytes == 48
+
+
+def test_memory_that_is_back_is_not_hoarded():
+    memory = data._Memory()
+    lent = [memory.lend((2,)) for _ in range(9)]
+    del lent
+    assert len(memory.spare) == 2
+
+
 def test_a_script_that_ends_while_batches_are_made_ahead_ends():
     script = """if True:
         import numpy as np

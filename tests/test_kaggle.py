@@ -397,5 +397,17 @@ def test_what_earlier_sessions_left_is_taken_up_but_replaces_nothing(no_clone, c
     assert capsys.readouterr().out == ""
 
 
-def test_in_a_clone_nothing_is_taken_up():
+def test_in_a_clone_too_what_earlier_sessions_left_there_is_taken_up(no_clone, capsys):
+    clone = no_clone / "site-packages"  # where srlib believes itself to be
+    write(clone / "data/sample/SHA256SUMS")
+    output = no_clone / "input/notebooks/ada/runs/five-models/data"
+    write(output / "results/voc2007/b.json", "earlier")
+    write(output / "runs/c.npz", "earlier")
+    assert cli._home() == {}  # a clone's own places
+    assert "Going on from c.npz" in capsys.readouterr().out
+    assert (clone / "data/results/voc2007/b.json").read_text() == "earlier"
+    assert (clone / "data/runs/c.npz").read_text() == "earlier"
+
+
+def test_in_a_clone_that_is_not_on_kaggle_nothing_is_taken_up():
     assert cli._home() == {}
