@@ -602,9 +602,8 @@ def load_pairs(
         indices = range(start, min(start + PHOTOS_A_TASK, len(paths)))
         return [load(index) for index in indices]
 
-    # OpenCV works outside the GIL. Twice as many threads as cores keep them busy while
-    # others wait for it: a tenth faster.
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    # OpenCV works outside the GIL, so threads are enough.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         tasks = pool.map(load_some, range(0, len(paths), PHOTOS_A_TASK))
         _raise_all(itertools.chain.from_iterable(tasks), len(paths))
     return Pairs(*stacks, source=f"{photos.name}, {len(paths)} photos, {recipe} recipe")
@@ -724,8 +723,8 @@ def _as_floats(stack: np.ndarray, index: np.ndarray, memory: _Memory) -> np.ndar
 class _Memory:
     """Memory for batches, lent again when nothing looks at a batch any more.
 
-    New memory comes page by page from the system, which fills it with zeros first: that
-    takes half as long as to fill it with a batch.
+    New memory comes page by page from the system, which fills it with zeros first. Every
+    batch would pay for that.
     """
 
     def __init__(self) -> None:

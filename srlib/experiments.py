@@ -423,6 +423,9 @@ def save_weights(model: keras.Model, name: str, folder: Path | None = None) -> P
 def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, RunConfig]:
     """Load a network of the article as it was trained at the largest scale so far.
 
+    Networks are there to be compared, so a scale counts once all of them were trained at
+    it. Before that the next smaller one does.
+
     Parameters
     ----------
     name
@@ -439,9 +442,14 @@ def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, Ru
         If there is no such file, or it is not the one that was listed.
     """
     folder = folder or backbone.WEIGHTS_FOLDER
-    runs = [c for c in (*plan("article"), *plan("seeds")) if c.model == name]
-    kept = [c for c in runs if c.keeps_weights]
-    found = [c for c in kept if (folder / f"{c.name}.keras").exists()]
+    scales = [[c for c in plan(p) if c.keeps_weights] for p in ("article", "seeds")]
+
+    def is_there(config: RunConfig) -> bool:
+        return (folder / f"{config.name}.keras").exists()
+
+    scales.sort(key=lambda scale: not all(map(is_there, scale)))  # complete ones first
+    kept = [config for scale in scales for config in scale if config.model == name]
+    found = list(filter(is_there, kept))
     if not found:
         names = " or ".join(f"{c.name}.keras" for c in kept)
         raise backbone.WeightsError(

@@ -111,13 +111,19 @@ def test_every_target_of_the_readme_was_measured():
     assert len(list(benchmark.rows(measured, promised=True))) == len(promised)
 
 
-def test_what_is_compared_is_run_in_turn():
+def test_what_is_compared_is_run_in_turn_in_an_order_that_changes():
     calls = []
-    effort = measurements.Effort(repeats=2, warmups=1)
-    steps = {name: lambda name=name: calls.append(name) for name in "ab"}
+    effort = measurements.Effort(repeats=8, warmups=1)
+    steps = {name: lambda name=name: calls.append(name) for name in "abc"}
     times = measurements.alternate(steps, effort, before={"b": lambda: calls.append("-")})
-    assert calls == ["a", "b", "a", "-", "b", "a", "-", "b"]
-    assert [len(taken) for taken in times.values()] == [2, 2]
+    assert calls[:3] == ["a", "b", "c"]
+    turns = [calls[start : start + 4] for start in range(3, len(calls), 4)]
+    assert len(turns) == 8
+    for turn in turns:
+        assert sorted(turn) == ["-", "a", "b", "c"]
+        assert turn[turn.index("-") + 1] == "b"
+    assert len({turn[0] for turn in turns}) == 3
+    assert [len(taken) for taken in times.values()] == [8, 8, 8]
 
 
 def test_the_rebuilt_generator_walks_on_and_swaps_the_colours(tmp_path):

@@ -234,12 +234,34 @@ def test_weights_come_back_as_they_were(tmp_path):
     np.testing.assert_array_equal(loaded(lr)["x4"], model(lr)["x4"])
 
 
-def test_the_largest_scale_is_loaded(tmp_path):
+def test_the_largest_scale_is_loaded_at_which_all_networks_were_trained(tmp_path):
+    """Else a network of many photos would stand beside one of few."""
     model = models.build("basic", seed=3)
-    article = next(c for c in experiments.plan("article") if c.model == "basic")
-    for config in (experiments.RunConfig("basic"), article):
+
+    def loaded():
+        return experiments.load_trained("basic", tmp_path)[1]
+
+    long, short = (
+        sorted(
+            (c for c in experiments.plan(name) if c.keeps_weights),
+            key=lambda c: c.model == "basic",
+        )
+        for name in ("article", "seeds")
+    )
+    assert len(long) == len(short) == len(models.MODELS)
+
+    def put(config):
         experiments.save_weights(model, config.name, tmp_path)
-    assert experiments.load_trained("basic", tmp_path)[1] == article
+
+    put(long[-1])
+    assert loaded() == long[-1]  # nothing else is there
+    for config in short:
+        put(config)
+    assert loaded() == short[-1]
+    for config in long[:-1]:
+        assert loaded() == short[-1]
+        put(config)
+    assert loaded() == long[-1]
 
 
 def test_weights_that_are_not_those_listed_are_refused(tmp_path):

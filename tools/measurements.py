@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import random
 import re
 import resource
 import statistics
@@ -63,7 +64,7 @@ class Effort:
         Of the whole runs that are compared, on the sample.
     """
 
-    repeats: int = 5
+    repeats: int = 9
     warmups: int = 2
     photos: int = 1000
     voc_photos: int = 5011
@@ -85,17 +86,19 @@ def alternate(
 ) -> Times:
     """Time functions in turn. Return the seconds of each call, by name.
 
+    Every turn has an order of its own: what ran before leaves caches and memory behind.
     What stands in `before` under the same name is called first, and not timed.
     """
     for _ in range(effort.warmups):
         for step in steps.values():
             step()
     times: Times = {name: [] for name in steps}
+    order, names = random.Random(0), list(steps)
     for _ in range(effort.repeats):
-        for name, step in steps.items():
+        for name in order.sample(names, len(names)):
             if before and name in before:
                 before[name]()
-            times[name].append(seconds(step))
+            times[name].append(seconds(steps[name]))
     return times
 
 
@@ -158,8 +161,7 @@ def measure_input(effort: Effort) -> dict[str, Any]:
     ``loading``: an epoch's photos read and shrunk; ``decoding`` is what no program of
     this kind can do without: the pictures are decoded and shrunk on all cores, and thrown
     away. ``keeping``: the same, into memory that was not used before. The files are in
-    the system's cache, for both sides. One turn differs from the next by a tenth, so
-    there are twice as many of them as elsewhere.
+    the system's cache, for both sides.
     """
     batch = min(64, effort.photos)
     photos = repeated(found := data.find_photos(), effort.photos)
@@ -179,21 +181,30 @@ def measure_input(effort: Effort) -> dict[str, Any]:
         for _ in islice(batches, count):
             pass
 
-    times = alternate(
-        {
-            "article": article_epoch,
-            "first epoch": first_epoch,
-            "later epoch": partial(serve, ours, steps),
-            "loading": lambda: data.load_pairs(photos, "train"),
-            "keeping": lambda: decode_all(photos, keep=True),
-            "decoding": lambda: decode_all(photos, keep=False),
-        },
-        replace(effort, repeats=2 * effort.repeats + 1),
-        before={
-            "later epoch": partial(serve, ours, 3),  # what was made ahead
-            "loading": partial(time.sleep, 0.3),  # till the next ones are
-        },
-    )
+    def settle() -> None:
+        """Let each way start from the same caches and with the same memory free.
+
+        The datasets of first epochs keep their photos until the garbage is collected.
+        """
+        gc.collect()
+        serve(ours, 3)
+        time.sleep(0.3)  # till the batches after these are made ahead
+
+    epochs = {
+        "article": article_epoch,
+        "first epoch": first_epoch,
+        "later epoch": partial(serve, ours, steps),
+    }
+    loads = {
+        "loading": lambda: data.load_pairs(photos, "train"),
+        "keeping": lambda: decode_all(photos, keep=True),
+        "decoding": lambda: decode_all(photos, keep=False),
+    }
+    before = dict.fromkeys((*epochs, *loads), settle)
+    before["later epoch"] = partial(serve, ours, 3)  # which were made ahead
+    times = alternate(epochs, effort, before)
+    # One turn differs from the next by more than these differ from each other.
+    times |= alternate(loads, replace(effort, repeats=3 * effort.repeats), before)
     return {
         "photos": described(found, effort.photos),
         "seconds": times,
@@ -562,7 +573,8 @@ def measure_book(effort: Effort) -> dict[str, Any]:
     """Time ``make book`` with everything installed."""
     command = ["make", "--old-file=.venv/installed", "book"]
     quietly = {"cwd": ROOT, "check": True, "capture_output": True}
-    took = [seconds(partial(subprocess.run, command, **quietly)) for _ in repeats(effort)]
+    turns = repeats(effort)[:5]  # each takes most of a minute
+    took = [seconds(partial(subprocess.run, command, **quietly)) for _ in turns]
     return {"seconds": took, "median seconds": statistics.median(took)}
 
 
