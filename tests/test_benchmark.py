@@ -122,7 +122,7 @@ def test_what_is_compared_is_run_in_turn_in_an_order_that_changes():
     for turn in turns:
         assert sorted(turn) == ["-", "a", "b", "c"]
         assert turn[turn.index("-") + 1] == "b"
-    assert len({turn[0] for turn in turns}) == 3
+    assert len({tuple(turn) for turn in turns}) > 2
     assert [len(taken) for taken in times.values()] == [8, 8, 8]
 
 
