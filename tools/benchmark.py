@@ -353,7 +353,8 @@ def limits(content: Mapping[str, Any]) -> str:
     took = {what: statistics.median(times) for what, times in loading["seconds"].items()}
     alone = took["article"] / took["decoding"]
     served = took["article"] / (took["keeping"] + took["later epoch"])
-    fresh = took["decoding"] / took["keeping"]
+    turns = zip(loading["seconds"]["decoding"], loading["seconds"]["keeping"], strict=True)
+    fresh = statistics.median(decoding / keeping for decoding, keeping in turns)
     return (
         "\n\nWhat bounds these numbers, measured in the same turns: decoding and shrinking "
         "the photos on all cores, without keeping or serving them, is "
@@ -361,9 +362,13 @@ def limits(content: Mapping[str, Any]) -> str:
         "the pictures kept and served for an epoch, "
         f"{served:.2f} times. "
         "Into memory that is kept, the photos are decoded at "
-        f"{fresh:.1%} of the speed of decoding alone: of what is new "
-        "memory the system has to make pages first. Loading is at "
-        f"{loading['share of decoding and keeping']:.1%} of that. "
+        f"{fresh:.1%} of the speed of decoding alone, since the system has to make new "
+        "memory first, and loading is at "
+        f"{loading['share of decoding and keeping']:.1%} of that. These shares are medians "
+        "of ratios, turn by turn, and one turn differs from the next by more than the ways "
+        "from each other: the ratio of the medians gives "
+        f"{took['decoding'] / took['loading']:.1%} for loading and "
+        f"{took['decoding'] / took['keeping']:.1%} for what bounds it. "
         "The convolutions of our step alone, with nothing between them, are "
         f"{', '.join(bare)} times as fast as the published step, from Model 1 to 5: "
         "with these convolutions no arrangement of the rest can pass that."
