@@ -1,6 +1,6 @@
 """Measure how fast the course is, against the published code and against its targets.
 
-    python tools/benchmark.py               all parts; 20 minutes on two cores
+    python tools/benchmark.py               all parts; about 17 minutes on two cores
     python tools/benchmark.py --only input  one part anew, the others as they were measured
     python tools/benchmark.py --only tried  settings that do not help; not among "all"
     python tools/benchmark.py --quick       see that it runs; the numbers mean nothing

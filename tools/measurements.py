@@ -573,7 +573,7 @@ def measure_book(effort: Effort) -> dict[str, Any]:
     """Time ``make book`` with everything installed."""
     command = ["make", "--old-file=.venv/installed", "book"]
     quietly = {"cwd": ROOT, "check": True, "capture_output": True}
-    turns = repeats(effort)[:5]  # each takes most of a minute
+    turns = repeats(effort)[:5]  # each builds the whole book
     took = [seconds(partial(subprocess.run, command, **quietly)) for _ in turns]
     return {"seconds": took, "median seconds": statistics.median(took)}
 
