@@ -137,20 +137,19 @@ class _Bar:
         from tqdm import tqdm
 
         layout = "{percentage:5.1f} % |{bar}| {elapsed} so far, {remaining} left{postfix}"
-        self.bar = tqdm(total=1.0, bar_format=layout, mininterval=1)
-        self.first: float | None = None
+        self.bar = tqdm(total=1.0, bar_format=layout)
+        self.begun = False
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
     def show(self, share: float, name: str, note: str) -> None:
-        """Show that `share` of the work is done. What was done before takes no time."""
-        if self.first is None:
-            self.bar.initial = self.bar.n = share
-            self.first = share
-        self.bar.set_postfix_str(f"{name}, {note}", refresh=False)
-        self.bar.update(share - self.bar.n)
+        """Show that `share` of the work is done. What was done before took no time."""
+        if not self.begun:
+            self.bar.initial, self.begun = share, True
+        self.bar.n = share
+        self.bar.set_postfix_str(f"{name}, {note}")  # and draw it
 
 
 if __name__ == "__main__":

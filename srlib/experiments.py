@@ -479,7 +479,6 @@ class Progress:
     configs: Sequence[RunConfig]
     show: Callable[[float, str, str], None] = lambda share, name, note: None
     done: set[str] = field(default_factory=set)
-    started: float = 0.0
 
     def tell(self, name: str, note: str, part: float = 0.0) -> None:
         """Tell that `part` of the run `name` is done."""
@@ -635,14 +634,20 @@ def _someone_else(study: optuna.Study, trial: optuna.Trial) -> bool:
 
 
 class _Teller(keras.callbacks.Callback):
-    """Report each batch to the progress bar."""
+    """Tell of each epoch, when it begins and when it ends."""
 
     def __init__(self, progress: Progress, config: RunConfig) -> None:
         super().__init__()
         self.progress = progress
         self.config = config
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._tell(epoch, done=epoch)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._tell(epoch, done=epoch + 1)
+
+    def _tell(self, epoch: int, done: int) -> None:
         total = self.config.total_epochs
         note = f"epoch {epoch + 1} of {total}"
-        self.progress.tell(self.config.name, note, (epoch + 1) / total)
+        self.progress.tell(self.config.name, note, done / total)

@@ -68,3 +68,15 @@ def test_find_photos_fetches_only_when_asked(monkeypatch, tmp_path, fake_voc):
     assert fake_voc.asked == []
     assert len(data.find_photos(fetch=True).train) == 4
     assert fake_voc.asked == [tmp_path / "voc2007"]
+
+
+def test_the_time_left_counts_only_what_was_done_since_the_start(capsys):
+    with cli._Bar() as bar:
+        for share, note in (0.5, "epoch 1 of 9"), (0.6, "epoch 2 of 9"):
+            bar.show(share, "basic", note)
+            bar.bar.start_t -= 30  # half a minute goes by
+            bar.bar.last_print_t -= 30
+        bar.show(0.7, "basic", "epoch 3 of 9")
+        shown = capsys.readouterr().err.rsplit("\r", 1)[-1]
+    assert " 70.0 % " in shown
+    assert "01:00 so far, 01:30 left, basic, epoch 3 of 9" in shown
