@@ -8,6 +8,8 @@ A claim has parts, and each part a status. The rules, the same for all:
   `SAME_DB`. Anything else is **undecided**: the seeds or the photos disagree.
 - A number that the article read off one of its own runs (about 21 dB, 0.2998 dB, half the
   PSNR) is compared with one run at the article's own scale: all photos, all epochs.
+- Where the article's own networks are compared, those runs are quoted, too. If they turn
+  the order round, the part is *open*: what the short runs found may be a matter of time.
 - A part is *confirmed* or *refuted* if the records say so and *open* if they are undecided
   or missing. A claim is confirmed if all of its parts are, refuted if any part is.
   Parts of ours, which explain, do not count.
@@ -277,7 +279,15 @@ def _compare(
     if not {r.seed for r in a} & {r.seed for r in b}:
         return Part(statement, "open", "no runs of the same seed to compare yet", ours)
     found = difference(a, b, head)
-    return Part(statement, _is(found, *wanted), f"{found}: {found.outcome}", ours)
+    status, text = _is(found, *wanted), f"{found}: {found.outcome}"
+    as_published = first.keys() == second.keys() == {"model"}
+    long = evidence.as_the_article(first["model"], second["model"])
+    if as_published and long is not None:
+        later = difference(long[:1], long[1:], head)
+        text += f"; one long run of each: {later.mean:+.2f} dB: {later.outcome}"
+        if {found.outcome, later.outcome} == {"higher", "lower"}:
+            status = "open"
+    return Part(statement, status, text, ours)
 
 
 def _own_number(

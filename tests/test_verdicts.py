@@ -314,6 +314,25 @@ def test_c13_at_both_sizes():
     assert verdicts.c13(networks(depth_to_space={"x4": -2})).status == "refuted"
 
 
+def test_an_order_that_the_long_runs_turn_round_is_open():
+    short, long = networks(depth_to_space={"x4": -2}), networks(depth_to_space={"x4": 2})
+    agreeing = verdicts.c13(short)
+    assert statuses(agreeing) == ["confirmed", "refuted"] * 2
+    assert "one long run of each: -2.30 dB: lower" in agreeing.parts[1].evidence
+    turned = verdicts.c13(Evidence(short.records, long.at_article_scale.values()))
+    assert statuses(turned) == ["confirmed", "open"] * 2
+    assert "one long run of each: +1.70 dB: higher" in turned.parts[1].evidence
+
+
+def test_long_runs_say_nothing_of_other_networks_than_the_articles():
+    better = list(runs_of("basic", 0.5, 0.5, changes={"head_size": 3}))
+    everything = networks()
+    found = Evidence([*everything.records, *better], everything.at_article_scale.values())
+    for part in verdicts.c12(found).parts:
+        assert part.status == "confirmed"
+        assert "long run" not in part.evidence
+
+
 def test_c14_is_about_the_networks_as_published():
     fine, bad = dict.fromkeys(models.MODELS, True), dict.fromkeys(models.MODELS, False)
     assert verdicts.c14(fine, fine).status == "confirmed"
