@@ -314,12 +314,17 @@ def c1(evidence: Evidence) -> Verdict:
     runs = {model: evidence.runs(model) for model in TITLES}
     size = {model: r[0].parameters for model, r in runs.items() if r}
     least = min(size["basic"], size["basic_x2"]) == min(size.values())
+    # A network that gets stuck stays near its best from the start. That is not fast.
+    arrived = {
+        model: [r for r in of_model if r.psnr_db["x2"] > r.baseline("x2", "nearest").mean()]
+        for model, of_model in runs.items()
+    }
     epochs = {
         model: float(np.median([epochs_to_converge(r) for r in of_model]))
-        for model, of_model in runs.items()
+        for model, of_model in arrived.items()
         if of_model
     }
-    fastest = epochs["basic"] == min(epochs.values())
+    fastest = epochs.get("basic") == min(epochs.values())
     listing = "; ".join(f"{TITLES[m]}: {count:g}" for m, count in epochs.items())
     others = [size[model] for model in size if model not in ("basic", "basic_x2")]
     return Verdict(
@@ -335,8 +340,8 @@ def c1(evidence: Evidence) -> Verdict:
             Part(
                 "fast: none converges in fewer epochs at x2",
                 _holds(fastest),
-                f"epochs until within {CONVERGED_DB} dB of the best, median over seeds: "
-                f"{listing}",
+                f"epochs until within {CONVERGED_DB} dB of the best, median over the seeds "
+                f"that end above nearest: {listing}",
             ),
         ),
     )

@@ -16,6 +16,9 @@ PHOTOS = 20
 LEVEL = np.linspace(18, 24, PHOTOS)  # photos differ much more than networks do
 
 
+BASELINES = {"bilinear": (LEVEL + 1).tolist(), "nearest": (LEVEL - 1).tolist()}
+
+
 def runs_of(model, x2=0.0, x4=0.0, *, seeds=3, x2_weight=None, loss="mse", **fields):
     """Make records of a network whose scores lie `x2` and `x4` dB above `LEVEL`."""
     weight = verdicts.ARTICLE_X2_WEIGHTS[model] if x2_weight is None else x2_weight
@@ -43,7 +46,7 @@ def runs_of(model, x2=0.0, x4=0.0, *, seeds=3, x2_weight=None, loss="mse", **fie
                 "psnr_db": mean,
                 "article_psnr_db": mean,
                 "per_image": scores,
-                "baselines": {h: {"bilinear": (LEVEL + 1).tolist()} for h in HEADS},
+                "baselines": dict.fromkeys(HEADS, BASELINES),
                 **sizes,
                 **fields,
             }
@@ -210,6 +213,14 @@ def test_c1_needs_the_smallest_and_the_fastest():
     assert verdicts.c1(networks()).status == "confirmed"
     slow = {"history": {"val_x2_psnr_db": [10.0, 15.0, 21.0], "val_x4_loss": [0.1] * 3}}
     assert statuses(verdicts.c1(networks(basic=slow))) == ["confirmed", "refuted"]
+
+
+def test_c1_does_not_take_a_network_that_is_stuck_for_a_fast_one():
+    curve = {"history": {"val_x2_psnr_db": [10.0] * 3, "val_x4_loss": [0.1] * 3}}
+    assert statuses(verdicts.c1(networks(residual=curve)))[1] == "refuted"  # and it arrived
+    stuck = verdicts.c1(networks(residual={"x2": -11, **curve}))
+    assert statuses(stuck)[1] == "confirmed"
+    assert "Model 2" not in stuck.parts[1].evidence
 
 
 def test_c2_needs_21_db_and_poor_pictures():
