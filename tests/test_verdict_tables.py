@@ -76,6 +76,26 @@ def above(runs, head, method):
     )
 
 
+def decided(short, names, head):
+    """List the pairs of networks of which the first is higher."""
+    pairs = []
+    for a, b in combinations(names, 2):
+        found = verdicts.difference(short.runs(a), short.runs(b), head).outcome
+        if found in ("higher", "lower"):
+            pairs.append((a, b) if found == "higher" else (b, a))
+    return pairs
+
+
+def test_the_table_of_costs(files, outputs):
+    shown = table(outputs["cell-16"][0])
+    for name in FINALS:
+        row, (first, *_) = shown[verdicts.TITLES[name]], as_published(files, name)
+        assert row["parameters"] == f"{first['parameters']:,}"
+        for head in ("x2", "x4"):
+            blocks = CEILING[name].get(head, "1x1").removesuffix(" ceiling")
+            assert row[f"blocks, {head}"] == blocks
+
+
 def test_the_table_of_scores(files, outputs):
     shown = table(outputs["cell-19"][0])
     assert list(shown) == [verdicts.TITLES[name] for name in FINALS]
@@ -97,6 +117,23 @@ def test_the_table_of_scores(files, outputs):
                 assert row[f"{head} - ceiling"] == "none"
 
 
+def test_what_is_said_of_the_seeds(files, outputs):
+    for head, said in zip(("x2", "x4"), outputs["cell-21"], strict=True):
+        scores = {
+            name: {run["seed"]: run["psnr_db"][head] for run in as_published(files, name)}
+            for name in FINALS
+        }
+        spread = max(max(s.values()) - min(s.values()) for s in scores.values())
+        means = [mean(s.values()) for s in scores.values()]
+        assert f"moves by up to {spread:.2f} dB" in said
+        assert f"are {max(means) - min(means):.2f} dB apart" in said
+        seeds = scores["basic"].keys()
+        assert all(s.keys() == seeds for s in scores.values())
+        best = {max(FINALS, key=lambda name: scores[name][seed]) for seed in seeds}
+        names = ", ".join(sorted(verdicts.TITLES[name] for name in best))
+        assert said.endswith(f"Best from at least one of {len(seeds)} seeds: {names}.")
+
+
 def test_the_table_of_settled_orders(files, outputs):
     shown = table(outputs["scale-03"][0])
     short = verdicts.Evidence(results.load("voc2007", train_images=1000), [])
@@ -115,11 +152,7 @@ def test_the_table_of_settled_orders(files, outputs):
             ]
             for name in names
         }
-        pairs = []
-        for a, b in combinations(names, 2):
-            found = verdicts.difference(short.runs(a), short.runs(b), head).outcome
-            if found in ("higher", "lower"):
-                pairs.append((a, b) if found == "higher" else (b, a))
+        pairs = decided(short, names, head)
         for epoch, cell in enumerate(row.values()):
             leading = sum(curves[a][epoch] > curves[b][epoch] for a, b in pairs)
             assert cell == f"{leading} of {len(pairs)}"
@@ -128,16 +161,40 @@ def test_the_table_of_settled_orders(files, outputs):
 def test_the_table_of_runs_at_the_articles_scale(files, outputs):
     shown = table(outputs["scale-05"][0])
     for name, title in verdicts.TITLES.items():
-        runs, row = as_published(files, name, train_images=4000), shown[title]
-        if not runs:
-            assert row["epochs"] == "not yet"
-            continue
-        (run,) = runs
+        (run,), row = as_published(files, name, train_images=4000), shown[title]
         assert row["epochs"] == f"{len(run['history']['loss'])} of {run['epochs']}"
         for head, score in run["psnr_db"].items():
             assert float(row[f"{head}, dB"]) == pytest.approx(score, abs=0.0051)
             gain = above([run], head, "bilinear")
             assert float(row[f"{head} - bilinear"]) == pytest.approx(gain, abs=0.0051)
+            theirs = run["article_psnr_db"][head]
+            shown_theirs = float(row[f"{head}, article's PSNR"])
+            assert shown_theirs == pytest.approx(theirs, abs=0.0051)
+
+
+def test_what_is_said_of_the_order_after_long_runs(files, outputs):
+    short = verdicts.Evidence(results.load("voc2007", train_images=1000), [])
+    for head, said in zip(("x2", "x4"), outputs["scale-06"], strict=True):
+        names = [m for m in verdicts.TITLES if head == "x2" or m != "basic_x2"]
+        long = {
+            name: as_published(files, name, train_images=4000)[0]["psnr_db"][head]
+            for name in names
+        }
+        pairs = decided(short, names, head)
+        turned = [(a, b) for a, b in pairs if long[a] < long[b]]
+        assert f"decide {len(pairs)} pairs" in said
+        assert f"**{len(pairs) - len(turned)}**" in said
+        assert said.count(" above ") == len(turned)
+        for a, b in turned:
+            assert f"{verdicts.TITLES[b]} above {verdicts.TITLES[a]}" in said
+
+
+def test_the_table_of_scores_after_the_long_run(files, outputs):
+    for name, row in zip(FINALS, table(outputs["cell-25-scores"][0]).values(), strict=True):
+        (run,) = as_published(files, name, train_images=4000)
+        shown = float(row["PSNR in dB, VOC"])
+        assert shown == pytest.approx(run["psnr_db"]["x4"], abs=0.0051)
+        assert float(row["SSIM, VOC"]) == pytest.approx(run["ssim"]["x4"], abs=0.00051)
 
 
 def test_the_table_of_claims_and_their_parts(outputs):
