@@ -214,16 +214,34 @@ def levels(ax: Axes, scores: Mapping[str, float], colour: str = GREY) -> Axes:
     return ax
 
 
-def dots(ax: Axes, scores: Mapping[str, np.ndarray], unit: str = "PSNR in dB") -> Axes:
+#: How far below bilinear interpolation, in dB, a network has gone wrong.
+FAR = 5
+
+
+def dots(
+    ax: Axes,
+    scores: Mapping[str, np.ndarray],
+    unit: str = "PSNR in dB",
+    *,
+    floor: float = -np.inf,
+) -> Axes:
     """Draw every score as a dot, one line a method, the mean as a bar.
 
-    Many scores, those of photos, are small dots; a few, those of seeds, are large ones.
+    Many scores, those of photos, are small dots; a few, those of seeds, are large ones. A
+    score below `floor` would press all others together: it is written at the left edge
+    instead, and left out of the mean.
     """
     few = max(np.size(values) for values in scores.values()) <= 10
     look = {"color": BLUE, "ms": 11} if few else {"color": SKY, "ms": 6}
     half = 0.22 if few else 0.4
     for row, values in enumerate(scores.values()):
         values = np.ravel(values)
+        if far := [f"{value:.1f}" for value in sorted(values[values < floor])]:
+            ax.annotate(
+                f"◂ {', '.join(far)}", (0.01, row), xycoords=("axes fraction", "data"),
+                va="center", fontsize=8, color=RED,
+            )  # fmt: skip
+        values = values[values >= floor]
         if not len(values):
             continue
         # A fixed spread, not a random one: the same numbers give the same figure.
@@ -245,6 +263,8 @@ def seeds(
     runs: Mapping[str, Sequence[Record]], methods: Sequence[str] = ("bilinear",)
 ) -> np.ndarray:
     """Draw the mean score of every run as a dot, a row a network, a chart an output.
+
+    One that is more than `FAR` dB below bilinear interpolation is written at the edge.
 
     Parameters
     ----------
@@ -269,6 +289,7 @@ def seeds(
                 name: np.array([r.psnr_db[head] for r in records if head in r.psnr_db])
                 for name, records in runs.items()
             },
+            floor=one.baseline(head, "bilinear").mean() - FAR,
         )
         ax.set_title(HEAD_NAMES[head])
         for method in methods:

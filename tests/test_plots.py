@@ -82,6 +82,14 @@ def test_dots_draw_every_value_and_print_the_mean(ax):
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
 
 
+def test_a_dot_below_the_floor_is_written_at_the_edge(ax):
+    plots.dots(ax, {"a": np.array([22.0, 10.81, 23.0])}, floor=18)
+    texts = {text.get_text() for text in ax.texts}
+    assert texts == {"◂ 10.8", "22.50"}
+    drawn, _ = ax.lines
+    assert drawn.get_xdata().tolist() == [22.0, 23.0]
+
+
 def test_dots_are_the_same_every_time():
     values = np.random.default_rng(0).normal(size=30)
     first, second = (plots.dots(plt.subplots()[1], {"a": values}) for _ in range(2))
