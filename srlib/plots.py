@@ -238,8 +238,8 @@ def dots(
         values = np.ravel(values)
         if far := [f"{value:.1f}" for value in sorted(values[values < floor])]:
             ax.annotate(
-                f"◂ {', '.join(far)}", (0.01, row), xycoords=("axes fraction", "data"),
-                va="center", fontsize=8, color=RED,
+                f"◂ {', '.join(far)}", (0.01, row + 1.8 * half),
+                xycoords=("axes fraction", "data"), va="center", fontsize=8, color=RED,
             )  # fmt: skip
         values = values[values >= floor]
         if not len(values):
