@@ -394,9 +394,8 @@ _CONCLUSIONS = {
     "b": "on some claim one paper reports `confirmed` and the other `refuted`",
     "c": "they differ, but wherever they do one of them says `open`",
 }
-#: Whose parts need a run at the article's scale, which a student may have left out, and
-#: the one that asks networks and no records.
-_NOT_COMPARED = ("C2", "C4", "C8", "C14")
+#: It asks networks and no records.
+_NOT_COMPARED = "C14"
 
 
 @chapter.exercise(
@@ -454,14 +453,14 @@ def q6(answer: Any) -> str:
         name = f"seed {seed}"
         right = _statuses(results.select(records, seed=seed))
         said[name] = expect.mapping(found[name], right, f'the entry "{name}"')
-        compared = [c for c in right if c not in _NOT_COMPARED]
-        if any(_text(said[name][c]) != right[c] for c in compared):
+        compared = [c for c in right if c != _NOT_COMPARED]
+        if any(_text(said[name][c]) not in right[c] for c in compared):
             expect.that(
-                any(_text(said[name][c]) != every[c] for c in compared),
+                any(_text(said[name][c]) not in every[c] for c in compared),
                 f'"{name}" has the verdicts of all seeds together. Judge an `Evidence` '
                 "that holds the `few` records alone.",
             )
-            wrong = next(c for c in compared if _text(said[name][c]) != right[c])
+            wrong = next(c for c in compared if _text(said[name][c]) not in right[c])
             raise NotYet(
                 f'"{name}" says {expect.shown(said[name][wrong])} of {wrong}. From the '
                 "records of that seed alone the chapter's rule says otherwise."
@@ -503,11 +502,14 @@ def _text(status: Any) -> str:
     return status if isinstance(status, str) else ""
 
 
-def _statuses(records: list[results.Record]) -> dict[str, str]:
-    """Judge all claims, C14 without the networks that it asks."""
+def _statuses(records: list[results.Record]) -> dict[str, set[str]]:
+    """Judge each claim with the long runs and without: a student may leave them out."""
     long_runs = results.load("voc2007", train_images=lambda count: count > 1000)
-    judged = verdicts.judge(verdicts.Evidence(records, long_runs), {}, {})
-    return {verdict.claim: verdict.status for verdict in judged}
+    found: dict[str, set[str]] = {}
+    for long in (long_runs, []):
+        for verdict in verdicts.judge(verdicts.Evidence(records, long), {}, {}):
+            found.setdefault(verdict.claim, set()).add(verdict.status)
+    return found
 
 
 # --- 7 -----------------------------------------------------------------------------------
