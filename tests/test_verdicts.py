@@ -253,8 +253,7 @@ def test_c3_asks_for_a_pair_on_which_psnr_and_ssim_disagree():
 
 
 def test_c4_at_both_outputs():
-    assert statuses(verdicts.c4(networks()))[1:4] == ["confirmed", "confirmed", "confirmed"]
-    assert statuses(verdicts.c4(networks()))[0] == "confirmed"
+    assert statuses(verdicts.c4(networks()))[:4] == ["confirmed"] * 4
     worse = networks(residual={"x2": 0.5, "x4": -0.5})
     assert statuses(verdicts.c4(worse))[1:4] == ["refuted", "refuted", "refuted"]
 
@@ -269,6 +268,16 @@ def test_the_articles_own_numbers_wait_for_a_run_at_its_scale(claim, numbers):
     assert {part.status for part in waiting} == {"open"}
     assert {part.evidence for part in waiting} == {"no run at the article's scale yet"}
     assert "open" not in {part.status for part in judge(networks()).parts[numbers]}
+
+
+def test_c4_asks_every_seed_for_its_epochs():
+    late = {"val_x2_psnr_db": [0, 0, 21]}
+    runs = list(runs_of("residual"))
+    others = [r for r in networks().records if r.model != "residual"]
+    for count, status in ((0, "confirmed"), (1, "open"), (3, "refuted")):
+        some = [dataclasses.replace(r, history=late) for r in runs[:count]]
+        found = verdicts.c4(Evidence([*others, *some, *runs[count:]]))
+        assert statuses(found)[0] == status
 
 
 def test_c4_compares_the_loss_with_the_articles():
