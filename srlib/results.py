@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -72,6 +72,9 @@ class Record:
         Wall-clock time of the training, on a machine that may have had other work.
     versions, srlib_digest, data_digest
         What the run was made with: of the libraries, of the code, of the photos.
+    black
+        At the ``start`` and at the ``end``, by output: which share of each colour's pixels
+        is black (`experiments.black_shares`). Empty in records from before it was noted.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Record:
     versions: dict[str, str]
     srlib_digest: str
     data_digest: str
+    black: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
     def protocol(self) -> str:
@@ -124,6 +128,10 @@ class Record:
     def baseline(self, head: str, method: str) -> np.ndarray:
         """Return the PSNR in dB of each validation photo by an interpolation or ceiling."""
         return np.asarray(self.baselines[head][method])
+
+
+#: Fields that came later: records from before lack them, and have their defaults.
+LATER = {f.name for f in fields(Record) if f.default_factory is not MISSING}
 
 
 # --- Files -----------------------------------------------------------------------------
@@ -219,12 +227,15 @@ def defects(content: Any, name: str) -> Iterator[str]:
         yield f"holds a {type(content).__name__}, expected an object with fields"
         return
     expected = get_type_hints(Record)
-    for missing in sorted(expected.keys() - content.keys()):
-        yield f"the field {missing} is missing"
-    for unknown in sorted(content.keys() - expected.keys()):
-        yield f"the field {unknown} is unknown"
-    if expected.keys() != content.keys():
+    missing = expected.keys() - content.keys() - LATER
+    for name_ in sorted(missing):
+        yield f"the field {name_} is missing"
+    unknown = content.keys() - expected.keys()
+    for name_ in sorted(unknown):
+        yield f"the field {name_} is unknown"
+    if missing or unknown:
         return
+    expected = {key: kind for key, kind in expected.items() if key in content}
     kinds = list(_wrong_kinds(content, expected))
     yield from kinds
     if kinds:  # what follows relies on them
