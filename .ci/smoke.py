@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 import srlib
-from srlib import data, models, small, training
+from srlib import data, models, training
+from srlib.fast import small
 
 
 def main() -> None:

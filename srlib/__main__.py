@@ -10,10 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srlib import data, download, places
+from srlib import data
+from srlib.sources import download, places
 
 if TYPE_CHECKING:
-    from srlib import experiments
+    from srlib.runs import experiments
 
 PLANS = ("seeds", "causes", "weights", "article")
 
@@ -80,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, at the import
     import tensorflow as tf
 
-    from srlib import experiments
+    from srlib.runs import experiments
 
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)

@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from srlib import download, places
+from srlib.sources import download, places
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import, and only batches need it
     import tensorflow as tf

@@ -21,7 +21,7 @@ import tensorflow as tf
 from keras import layers, ops
 from keras.initializers import GlorotUniform
 
-from srlib.backbone import CropLike, Kind, Preprocess, feature_extractor
+from srlib.sources.backbone import CropLike, Kind, Preprocess, feature_extractor
 
 Tensor = keras.KerasTensor
 Source = Literal["picture", "trunk"]

@@ -15,7 +15,9 @@ from IPython.display import SVG, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srlib import __version__, data, places, plots, provenance
+from srlib import __version__, data, plots
+from srlib.runs import provenance
+from srlib.sources import places
 
 
 def start(folder: str | None = None) -> data.Photos:
@@ -25,7 +27,7 @@ def start(folder: str | None = None) -> data.Photos:
     import keras
     import tensorflow as tf
 
-    from srlib import devices
+    from srlib.fast import devices
 
     devices.prepare()
     plots.use_style()

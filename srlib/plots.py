@@ -20,7 +20,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 if TYPE_CHECKING:
     import keras
 
-    from srlib.results import Record
+    from srlib.runs.results import Record
 
 #: Inches. Shown at 100 pixels an inch, so a figure fills the book's column.
 WIDTH = 7.2

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srlib import data, devices, metrics, small
+from srlib import data, metrics
+from srlib.fast import devices, small
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from srlib import backbone, models
+from srlib import models
+from srlib.sources import backbone
 from tools import extract_lite0
 
 FROZEN = ("random", "imagenet-lite0")

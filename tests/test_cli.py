@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from srlib import __main__ as cli
-from srlib import data, download, places
+from srlib import data
+from srlib.sources import download, places
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srlib import data, places
+from srlib import data
 from srlib.data import DataError
+from srlib.sources import places
 
 # --- Where photos are found -------------------------------------------------------------
 

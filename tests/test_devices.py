@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srlib import devices, models, training
+from srlib import models, training
+from srlib.fast import devices
 
 ROOT = Path(__file__).resolve().parents[1]
 

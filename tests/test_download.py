@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srlib import download as dl
+from srlib.sources import download as dl
 
 CONTENT = np.random.default_rng(0).bytes(10_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from srlib import __main__ as cli
-from srlib import backbone, data, experiments, models, results, training
+from srlib import data, models, training
+from srlib.runs import experiments, results
+from srlib.sources import backbone
 from tests import worker
 
 ROOT = Path(__file__).resolve().parents[1]

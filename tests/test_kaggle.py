@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from srlib import __main__ as cli
-from srlib import places
+from srlib.sources import places
 from tools import chapter_rules, chapters, first_cell, make_kaggle
 
 # --- The package --------------------------------------------------------------------------

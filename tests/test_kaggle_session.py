@@ -221,7 +221,9 @@ def first_line(notebook):
 CHAPTER = "03-model-1-basic"
 WHERE = """
 import srlib
-from srlib import data, places, results
+from srlib import data
+from srlib.runs import results
+from srlib.sources import places
 print(srlib.__file__, data.sample_folder(), results.RESULTS, places.own_data(), sep="\\n")
 """
 

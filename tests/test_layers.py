@@ -67,8 +67,8 @@ def test_only_the_notebook_helpers_import_plots():
         "srlib.data",
         "srlib.metrics",
         "srlib.plots",
-        "srlib.results",
-        "srlib.verdicts",
+        "srlib.runs.results",
+        "srlib.runs.verdicts",
     ],
 )
 def test_import_does_not_load_tensorflow(module):

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from srlib import backbone, experiments
+from srlib.runs import experiments
+from srlib.sources import backbone
 from tools import export_networks, vendor_mathjax
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from srlib import metrics, models
-from srlib.backbone import backbone_kind
+from srlib.sources.backbone import backbone_kind
 
 WITH_BACKBONE = [name for name in models.MODELS if models.MODELS[name].article_number > 3]
 ATTEMPTS = [name for name in models.MODELS if name.startswith("efficientnet")]
@@ -289,7 +289,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import srlib.models
-from srlib.backbone import backbone_kind
+from srlib.sources.backbone import backbone_kind
 
 assert "efficientnet" not in sys.modules, "importing srlib.models built a network"
 folder = Path(sys.argv[1])

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from srlib import provenance
+from srlib.runs import provenance
 
 SOURCE = """'''What it is.'''
 

@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlib import results
+from srlib.runs import results
 
 HEADS = ("x2", "x4")
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import layers, ops
 
-from srlib import backbone, data, metrics, models, small
+from srlib import data, metrics, models
+from srlib.fast import small
+from srlib.sources import backbone
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from srlib import speed
+from srlib.runs import speed
 
 
 def test_the_committed_benchmark_has_what_chapter_1_shows():

@@ -9,7 +9,8 @@ from statistics import mean
 import nbformat
 import pytest
 
-from srlib import models, results, verdicts
+from srlib import models
+from srlib.runs import results, verdicts
 from tools.chapters import CHAPTERS
 
 FINALS = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")

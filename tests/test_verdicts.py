@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlib import models, verdicts
-from srlib.verdicts import Difference, Evidence, Part, Verdict
+from srlib import models
+from srlib.runs import verdicts
+from srlib.runs.verdicts import Difference, Evidence, Part, Verdict
 from tests.test_results import make_record
 
 HEADS = verdicts.HEADS

@@ -17,7 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srlib import data, devices, models, training
+from srlib import data, models, training
+from srlib.fast import devices
 
 
 def pairs(count, seed):

@@ -17,7 +17,8 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
 
-from srlib import data, experiments
+from srlib import data
+from srlib.runs import experiments
 
 HEARTBEAT, GRACE = 1, 3  # seconds
 

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/benchmark.py`
 
-from srlib import provenance  # noqa: E402
+from srlib.runs import provenance  # noqa: E402
 
 RESULT = ROOT / "data" / "results" / "benchmark.json"
 PARTS = ("input", "steps", "unchanged", "waiting", "sizes", "memory", "import", "book")

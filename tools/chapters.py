@@ -31,7 +31,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python tools/chapters.py`
 
-from srlib.provenance import notebook_digest  # noqa: E402
+from srlib.runs.provenance import notebook_digest  # noqa: E402
 from tools import chapter_rules  # noqa: E402
 
 CHAPTERS = ROOT / "chapters"

@@ -32,7 +32,10 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
-from srlib import backbone, experiments, models, small  # noqa: E402
+from srlib import models  # noqa: E402
+from srlib.fast import small  # noqa: E402
+from srlib.runs import experiments  # noqa: E402
+from srlib.sources import backbone  # noqa: E402
 
 FOLDER = ROOT / "_static" / "live" / "networks"
 #: The article's five networks, in its order.

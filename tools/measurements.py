@@ -34,7 +34,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from srlib import data, models, small, training
+from srlib import data, models, training
+from srlib.fast import small
 
 ROOT = Path(__file__).resolve().parents[1]
 

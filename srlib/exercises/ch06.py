@@ -247,7 +247,7 @@ def q4(answer: Any) -> str:
     """Copy a feature extractor; the weights are left behind."""
     import keras
 
-    from srlib import backbone
+    from srlib.sources import backbone
 
     expect.function(answer)
     eyes = backbone.feature_extractor("imagenet-lite0")
@@ -624,7 +624,8 @@ def _decoder(answer: Any) -> keras.Model:
 
 def _rebuilt(model: keras.Model) -> tuple[float, float, bool]:
     """Return score and ceiling of the rebuilt photos, and whether they are of blocks."""
-    from srlib import backbone, data
+    from srlib import data
+    from srlib.sources import backbone
 
     val = data.load_pairs(data.find_photos(data.sample_folder()), "val", "article")
     lr = data.as_float(val.lr)

@@ -536,7 +536,7 @@ def q6(answer: Any) -> str:
 
 def _difference(by_photo: np.ndarray) -> Any:
     """From an array (seeds, photos)."""
-    from srlib import results, verdicts
+    from srlib.runs import results, verdicts
 
     low, high = results.bootstrap_interval(by_photo.mean(axis=0))
     return verdicts.Difference(tuple(by_photo.mean(axis=1).tolist()), low, high)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from srlib import results, verdicts
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
+from srlib.runs import results, verdicts
 
 chapter = Chapter(9, "09-verdicts")
 progress = chapter.progress
@@ -535,8 +535,9 @@ _LEAST_WORLDS, _MOST_WORLDS = 30, 150
         "Which outcome confirms your statement? Of the other three, `undecided` leaves it "
         "open. Without runs there is nothing to compare, and it is open as well: ask "
         "whether there are any before you compare.",
-        "Make one part for each output in `verdicts.HEADS`. `c7` in `srlib/verdicts.py` is "
-        "short; its `_compare` and `_is` do what every claim there needs.",
+        "Make one part for each output in `verdicts.HEADS`. `c7` in "
+        "`srlib/runs/verdicts.py` is short; its `_compare` and `_is` do "
+        "what every claim there needs.",
     ),
     solution="""
         def verdict(evidence):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srlib import data, experiments, metrics
+from srlib import data, metrics
+from srlib.runs import experiments
 from tools import export_networks
 
 LEMURS = data.sample_folder() / "val" / "lemurs-01.jpg"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from exercise_answers import Wrong
-from srlib import results, verdicts
+from srlib.runs import results, verdicts
 
 #: None trains a network.
 SLOW = set()
@@ -13,7 +13,8 @@ SLOW = set()
 
 def names():
     """Return what the chapter has defined where its exercises begin."""
-    from srlib import backbone, models
+    from srlib import models
+    from srlib.sources import backbone
 
     return {
         "np": np,

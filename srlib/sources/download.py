@@ -22,7 +22,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from srlib import places
+from srlib.sources import places
 
 Progress = Callable[[int, int], None]
 

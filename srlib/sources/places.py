@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 
 #: What tells the course's folder from others: the list of the sample's photos.
 MARK = Path("sample", "SHA256SUMS")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from srlib import places
+from srlib.sources import places
 
 FILE = places.course_data() / "results" / "benchmark.json"
 

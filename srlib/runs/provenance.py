@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 REPOSITORY = PACKAGE.parent
 
 #: Characters kept of a SHA-256. Sixteen (64 bits) are enough to notice a change.
@@ -84,7 +84,7 @@ def srlib_digest(modules: Iterable[str] | None = None) -> str:
     --------
     >>> len(srlib_digest(["provenance"]))
     16
-    >>> srlib_digest(["provenance"]) == srlib_digest(["srlib.provenance"])
+    >>> srlib_digest(["provenance"]) == srlib_digest(["srlib.runs.provenance"])
     True
     """
     known = _modules()

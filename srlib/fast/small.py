@@ -26,7 +26,7 @@ import keras
 from keras import layers, ops, tree
 
 from srlib import models
-from srlib.backbone import CropLike
+from srlib.sources.backbone import CropLike
 
 if TYPE_CHECKING:
     import tensorflow as tf

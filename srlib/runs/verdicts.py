@@ -26,8 +26,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from srlib import results
-from srlib.results import Record
+from srlib.runs import results
+from srlib.runs.results import Record
 
 Status = Literal["confirmed", "refuted", "open"]
 Outcome = Literal["higher", "lower", "the same", "undecided"]

@@ -31,7 +31,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from srlib import places
+from srlib.sources import places
 
 Tensor = keras.KerasTensor
 Kind = Literal["auto", "imagenet", "imagenet-lite0", "random", "scratch", "plain"]

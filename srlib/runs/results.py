@@ -17,7 +17,7 @@ from typing import Any, get_origin, get_type_hints
 
 import numpy as np
 
-from srlib import places
+from srlib.sources import places
 
 RESULTS = places.course_data() / "results"
 

@@ -21,7 +21,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srlib import backbone, data, metrics, models, places, provenance, results, training
+from srlib import data, metrics, models, training
+from srlib.runs import provenance, results
+from srlib.sources import backbone, places
 
 if TYPE_CHECKING:
     import optuna
@@ -465,7 +467,8 @@ def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, Ru
     """
     folder = folder or backbone.WEIGHTS_FOLDER
     scales = [
-        [c for c in plan(p) if c.keeps_weights and c.seed == 0] for p in ("article", "seeds")
+        [c for c in plan(p) if c.keeps_weights and c.seed == 0]
+        for p in ("article", "seeds")
     ]
 
     def is_there(config: RunConfig) -> bool:
