@@ -8,15 +8,10 @@ import sys
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from srlib import data
+from srlib.runs import plans
 from srlib.sources import download, places
-
-if TYPE_CHECKING:
-    from srlib.runs import experiments
-
-PLANS = ("seeds", "causes", "weights", "article")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="do the runs of a plan that have no record yet; resumes if stopped"
     )
     work.set_defaults(command=_run)
-    work.add_argument("--plan", nargs="+", required=True, choices=PLANS)
+    work.add_argument("--plan", nargs="+", required=True, choices=plans.PLANS)
     work.add_argument("--only", metavar="NAME", help="do this run alone")
     work.add_argument("--dry-run", action="store_true", help="list the runs and stop")
     work.add_argument(
@@ -81,13 +76,13 @@ def _run(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, at the import
     import tensorflow as tf
 
-    from srlib.runs import experiments
+    from srlib.runs import queue
 
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     photos = data.find_photos(options.data)
-    plans = [experiments.plan(name) for name in options.plan]
-    configs = list(dict.fromkeys(chain.from_iterable(plans)))  # one in two plans: once
+    chosen = chain.from_iterable(plans.plan(name) for name in options.plan)
+    configs = list(dict.fromkeys(chosen))  # one in two plans: once
     configs.sort(key=lambda config: config.seed)  # an early look at everything
     if options.only:
         configs = [config for config in configs if config.name == options.only]
@@ -97,13 +92,13 @@ def _run(options: argparse.Namespace) -> int:
                 f"--dry-run lists the names."
             )
     home = _home()
-    left = experiments.missing(configs, photos.name, home.get("folder"))
+    left = queue.missing(configs, photos.name, home.get("folder"))
     print(f"{photos}. {len(configs)} runs, {len(configs) - len(left)} of them done.")
     if options.dry_run:
         return _list(configs, left)
     study = " ".join(filter(None, [*options.plan, options.only]))
     with _Bar() as bar:
-        experiments.work_off(
+        queue.work_off(
             configs, photos, study=study, storage=options.storage, show=bar.show, **home
         )
     print("All done.")
@@ -125,7 +120,7 @@ def _home() -> dict[str, Path]:
     return {"folder": home / "results", "weights": home / "weights"}
 
 
-def _list(configs: list[experiments.RunConfig], left: list[experiments.RunConfig]) -> int:
+def _list(configs: list[plans.RunConfig], left: list[plans.RunConfig]) -> int:
     for config in configs:
         print(f"{'to do' if config in left else 'done ':5}  {config.name}")
     return 0

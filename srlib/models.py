@@ -1,11 +1,12 @@
-"""The networks of the article, each one screen long, read from the photo downwards.
+"""The networks of the course, each one screen long, read from the photo downwards.
 
 Every network takes ``lr``, a stack of pictures (n, height, width, 3) in [0, 1] of any size,
 and returns a dictionary: ``x2``, twice as large, and ``x4``, four times. What comes before
 the heads is the *trunk*; a *head* makes one output from it.
 
 Shapes in the comments leave out the stack: (h, w, channels), with h, w the input's. The
-arguments are the article's settings, and each is there because a chapter changes it.
+arguments are the article's settings, and each is there because a chapter changes it. What
+a network is called and how it was trained stands in `srlib.zoo`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tensorflow as tf
 from keras import layers, ops
 from keras.initializers import GlorotUniform
 
+from srlib import zoo
 from srlib.sources.backbone import CropLike, Kind, Preprocess, feature_extractor
 
 Tensor = keras.KerasTensor
@@ -313,76 +315,7 @@ def subpixel(
     return keras.Model(lr, {"x2": x2, "x4": x4}, name="depth_to_space")
 
 
-# --- The experiment as a table ---------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Spec:
-    """How the article built and trained one network.
-
-    Attributes
-    ----------
-    build
-        Makes the network with fresh weights. Its arguments are what chapters change.
-    article_number
-        The article's number for it, 1 to 5.
-    notebook
-        The number that the article's notebook gives it.
-    title
-        The article's name for it.
-    epochs
-        How long the article trained it.
-    loss_weights
-        The article's weight of each output's error. Keras adds the weighted errors.
-    parameters, trainable
-        How many numbers it holds, and how many of them training changes. Those of Models
-        4 and 5 are with the backbone `imagenet` or `random`.
-    """
-
-    build: Callable[..., keras.Model]
-    article_number: int
-    notebook: str
-    title: str
-    epochs: int
-    loss_weights: dict[str, float]
-    parameters: int
-    trainable: int
-
-
-def _weights(x2: float, x4: float) -> dict[str, float]:
-    return {"x2": x2, "x4": x4}
-
-
-# fmt: off
-MODELS = {
-    "basic_x2": Spec(
-        partial(basic, with_x4=False), 1, "1", "Model 1, one output",
-        12, {"x2": 1.0}, 38_915, 38_915,
-    ),
-    "basic": Spec(basic, 1, "2", "Model 1", 12, _weights(1, 1), 39_110, 39_110),
-    "residual": Spec(residual, 2, "3", "Model 2", 12, _weights(0.3, 0.7), 55_814, 55_814),
-    "atrous": Spec(atrous, 3, "4", "Model 3", 12, _weights(0.3, 0.7), 138_950, 138_950),
-    "efficientnet_1": Spec(
-        partial(efficientnet, 1), 4, "5", "Model 4, first attempt",
-        20, _weights(0.3, 0.7), 53_839, 51_727,
-    ),
-    "efficientnet_2": Spec(
-        partial(efficientnet, 2), 4, "5_2", "Model 4, second attempt",
-        12, _weights(1, 1), 56_191, 54_079,
-    ),
-    "efficientnet_3": Spec(
-        partial(efficientnet, 3), 4, "5_3", "Model 4, third attempt",
-        25, _weights(0.65, 0.35), 65_151, 63_039,
-    ),
-    "efficientnet_4": Spec(
-        partial(efficientnet, 4), 4, "5_4", "Model 4",
-        30, _weights(0.65, 0.35), 69_750, 67_638,
-    ),
-    "depth_to_space": Spec(
-        subpixel, 5, "6", "Model 5", 20, _weights(0.7, 0.3), 58_198, 56_086
-    ),
-}
-# fmt: on
+# --- By name ----------------------------------------------------------------------------
 
 
 def build(name: str, *, seed: int | None = None, **changes: Any) -> keras.Model:
@@ -391,7 +324,7 @@ def build(name: str, *, seed: int | None = None, **changes: Any) -> keras.Model:
     Parameters
     ----------
     name
-        One of `MODELS`.
+        One of `zoo.NETWORKS`.
     seed
         Of the fresh weights.
     changes
@@ -407,11 +340,10 @@ def build(name: str, *, seed: int | None = None, **changes: Any) -> keras.Model:
     >>> build("efficientnet_1", seed=0, backbone="random", x4_from="trunk").name
     'efficientnet_1'
     """
-    if name not in MODELS:
-        raise ValueError(f"Unknown model {name!r}. Known: {', '.join(MODELS)}.")
+    network = zoo.find(name)
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    return MODELS[name].build(**changes)
+    return globals()[network.function](**network.arguments, **changes)
 
 
 def multiply_adds(model: keras.Model, side: int = 72) -> int:

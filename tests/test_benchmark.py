@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from srlib import models
+from srlib import models, zoo
 from tools import benchmark, measurements
 
 MACHINE = {"cores": 2, "processor": "p", "tensorflow": "2.20.0"}
@@ -179,7 +179,7 @@ def test_every_quick_part_runs_and_is_sound():
     parts = ("steps", "unchanged", "waiting", "sizes", "import")
     found = benchmark.measure(parts, quick=True)
     assert measurements.QUICK.models == ("basic",)  # of the others nothing is known
-    others = [f"/ {name} /" for name in models.MODELS if name != "basic"]
+    others = [f"/ {name} /" for name in zoo.NETWORKS if name != "basic"]
     defects = benchmark.defects(found)
     assert [d for d in defects if not any(o in d for o in others)] == []
     assert found["parts"]["unchanged"]["largest difference"] < 0.05

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srlib import models, training
+from srlib import models, training, zoo
 from srlib.fast import devices
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,7 +134,7 @@ def conv2d_as_on_a_gpu(convolve):
     "name",
     [
         name if name == "basic" else pytest.param(name, marks=pytest.mark.slow)
-        for name in models.MODELS
+        for name in zoo.NETWORKS
     ],
 )
 def test_half_precision_trains_to_the_same_psnr_and_leaves_a_network_in_single(

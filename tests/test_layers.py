@@ -13,40 +13,52 @@ PACKAGE = Path(srlib.__file__).parent
 
 # A module may import those that stand before it, and nothing that stands after it.
 ORDER = [
-    "provenance",
-    "places",
-    "download",
+    "zoo",
+    "sources.places",
+    "sources.download",
     "data",
     "metrics",
-    "backbone",
+    "sources.backbone",
     "models",
-    "small",
-    "devices",
+    "fast.small",
+    "fast.devices",
     "training",
-    "results",
-    "speed",
-    "verdicts",
-    "experiments",
+    "receptive",
+    "runs.provenance",
+    "runs.results",
+    "runs.speed",
+    "runs.verdicts",
+    "runs.plans",
+    "runs.weights",
+    "runs.runner",
+    "runs.queue",
     "plots",
+    "diagrams",
     "notebook",
     "__main__",
 ]
 
 
 def imported_modules(name):
-    tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+    path = PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "srlib":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("srlib."):
-            found.add(node.module.split(".")[1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("srlib"):
+            base = node.module.removeprefix("srlib").removeprefix(".")
+            names = [f"{base}.{alias.name}".strip(".") for alias in node.names]
+            found |= {base, *names} & set(ORDER)
     return found
 
 
 def test_every_module_has_its_place():
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-    assert modules == set(ORDER)
+    files = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    modules = {".".join(file.parts) for file in files if file.name != "__init__"}
+    exercises = {name for name in modules if name.startswith("exercises")}
+    assert modules - exercises == set(ORDER)
+
+
+def test_the_first_floor_is_small():
+    assert len(list(PACKAGE.glob("*.py"))) <= 12
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -55,20 +67,23 @@ def test_imports_run_one_way(name):
     assert imported_modules(name).isdisjoint(later)
 
 
-def test_only_the_notebook_helpers_import_plots():
+def test_only_what_cells_call_imports_plots():
     users = {name for name in ORDER if "plots" in imported_modules(name)}
-    assert users == {"notebook"}
+    assert users == {"diagrams", "notebook"}
 
 
 @pytest.mark.parametrize(
     "module",
     [
         "srlib",
+        "srlib.zoo",
         "srlib.data",
         "srlib.metrics",
         "srlib.plots",
         "srlib.runs.results",
         "srlib.runs.verdicts",
+        "srlib.runs.plans",
+        "srlib.receptive",
     ],
 )
 def test_import_does_not_load_tensorflow(module):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from srlib.runs import experiments
+from srlib.runs import weights
 from srlib.sources import backbone
 from tools import export_networks, vendor_mathjax
 
@@ -16,7 +16,7 @@ def test_the_networks_were_exported_from_the_present_weights():
     for name in export_networks.NETWORKS:
         file = export_networks.FOLDER / f"{name}.json"
         description = json.loads(file.read_text(encoding="utf-8"))
-        _, config = experiments.load_trained(name)
+        _, config = weights.load_trained(name)
         source = backbone.WEIGHTS_FOLDER / f"{config.name}.keras"
         now = (source.name, hashlib.sha256(source.read_bytes()).hexdigest())
         assert (description["file"], description["sha256"]) == now, (

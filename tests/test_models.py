@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from srlib import metrics, models
+from srlib import metrics, models, zoo
 from srlib.sources.backbone import backbone_kind
 
-WITH_BACKBONE = [name for name in models.MODELS if models.MODELS[name].article_number > 3]
-ATTEMPTS = [name for name in models.MODELS if name.startswith("efficientnet")]
+WITH_BACKBONE = [name for name in zoo.NETWORKS if zoo.NETWORKS[name].article > 3]
+ATTEMPTS = [name for name in zoo.NETWORKS if name.startswith("efficientnet")]
 #: Side of the squares of one colour that each head draws.
 BLOCKS = {
     "basic_x2": {"x2": 2},
@@ -26,7 +26,7 @@ BLOCKS = {
 SIZES = [(8, 8), (9, 8), (8, 9), (13, 21), (61, 62), (72, 72), (75, 50), (31, 97)]
 
 
-@pytest.fixture(scope="module", params=models.MODELS)
+@pytest.fixture(scope="module", params=zoo.NETWORKS)
 def model(request):
     """Each network once, with the weights of one seed."""
     return models.build(request.param, seed=1)
@@ -50,14 +50,14 @@ def count(weights):
 def test_the_table_is_the_articles():
     facts = {
         name: (
-            spec.article_number,
+            spec.article,
             spec.notebook,
             spec.epochs,
             tuple(spec.loss_weights.values()),
             spec.parameters,
             spec.trainable,
         )
-        for name, spec in models.MODELS.items()
+        for name, spec in zoo.NETWORKS.items()
     }
     assert facts == {
         "basic_x2": (1, "1", 12, (1.0,), 38_915, 38_915),
@@ -73,13 +73,13 @@ def test_the_table_is_the_articles():
 
 
 def test_each_network_holds_as_many_numbers_as_the_articles(model):
-    spec = models.MODELS[model.name]
+    spec = zoo.NETWORKS[model.name]
     assert count(model.weights) == spec.parameters
     assert count(model.trainable_weights) == spec.trainable
 
 
 def test_the_outputs_are_those_that_the_loss_weights_name(model):
-    spec = models.MODELS[model.name]
+    spec = zoo.NETWORKS[model.name]
     assert list(model.output) == list(spec.loss_weights)
     assert set(model.output) <= {layer.name for layer in model.layers}
 
@@ -87,7 +87,7 @@ def test_the_outputs_are_those_that_the_loss_weights_name(model):
 def test_an_unknown_name_is_refused_and_the_known_ones_listed():
     with pytest.raises(ValueError, match="'resnet'") as error:
         models.build("resnet")
-    for name in models.MODELS:
+    for name in zoo.NETWORKS:
         assert name in str(error.value)
 
 
@@ -199,7 +199,7 @@ def test_started_at_the_identity_x4_is_the_x2_picture_enlarged(name):
     drawn = draw(model, pictures(8, 8))
     assert drawn["x2"].std() > 0
     assert np.allclose(drawn["x4"], metrics.repeat_blocks(drawn["x2"], 2), atol=1e-6)
-    assert count(model.weights) == models.MODELS[name].parameters
+    assert count(model.weights) == zoo.NETWORKS[name].parameters
 
 
 def test_the_identity_start_leaves_the_other_channels_something_to_learn_from():
@@ -307,7 +307,7 @@ for path in sorted(folder.glob("*.keras")):
 def test_a_saved_network_loads_safely_in_a_fresh_process_and_draws_the_same(tmp_path):
     lr = pictures(9, 8)
     np.save(tmp_path / "lr.npy", lr)
-    saved = {name: models.build(name, seed=1) for name in models.MODELS}
+    saved = {name: models.build(name, seed=1) for name in zoo.NETWORKS}
     saved["lite0"] = models.build(
         "efficientnet_4",
         backbone="imagenet-lite0",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from srlib import models, plots
+from srlib import diagrams, models, plots, zoo
 
 mpl.use("agg")
 
@@ -97,7 +97,7 @@ def test_dots_are_the_same_every_time():
 
 
 def test_network_names_every_step_and_the_size_that_leaves_it():
-    drawn = texts(plots.network(models.build("basic"), lr_size=72))
+    drawn = texts(diagrams.network(models.build("basic"), lr_size=72))
     assert drawn.count("conv 3x3, 64 filters, ReLU") == 2
     assert drawn.count("repeat pixels 2x2") == 2
     assert "x2: conv 1x1, 3 filters, ReLU" in drawn
@@ -105,9 +105,9 @@ def test_network_names_every_step_and_the_size_that_leaves_it():
     assert {"72x72x64", "144x144x64", "144x144x3", "288x288x64", "288x288x3"} <= set(drawn)
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", zoo.NETWORKS)
 def test_network_draws_no_box_upon_another(name):
-    ax = plots.network(models.build(name))
+    ax = diagrams.network(models.build(name))
     boxes = [patch.get_bbox() for patch in ax.patches if hasattr(patch, "get_boxstyle")]
     assert len(boxes) >= 5
     for k, box in enumerate(boxes):

@@ -159,8 +159,10 @@ def test_a_notebook_depends_on_the_sample_and_the_runtime_libraries(library, tmp
 def test_a_notebook_depends_on_what_was_measured_if_it_reads_it(
     library, tmp_path, module, file
 ):
-    (library / f"{module}.py").write_text("x = 1\n")
-    reader = write_notebook(tmp_path, f"from srlib import {module}", name="reader")
+    (library / "runs").mkdir()
+    (library / "runs" / "__init__.py").write_text("")
+    (library / "runs" / f"{module}.py").write_text("x = 1\n")
+    reader = write_notebook(tmp_path, f"from srlib.runs import {module}", name="reader")
     other = write_notebook(tmp_path, "from srlib import data", name="other")
     before = [provenance.notebook_digest(path) for path in (reader, other)]
     measured = tmp_path / "data" / file

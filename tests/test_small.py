@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import layers, ops
 
-from srlib import data, metrics, models
+from srlib import data, metrics, models, zoo
 from srlib.fast import small
 from srlib.sources import backbone
 
@@ -53,7 +53,7 @@ def lr():
 # --- The networks of the article --------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", zoo.NETWORKS)
 def test_the_small_form_draws_what_the_published_network_draws(name, lr):
     model = models.build(name, seed=1)
     blocks = assert_same_pictures(model, lr)
@@ -72,7 +72,7 @@ def test_model_1_draws_one_pixel_for_two_by_two_and_for_four_by_four():
     assert shapes == {"x2": (1, 6, 7, 3), "x4": (1, 6, 7, 3)}
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", zoo.NETWORKS)
 def test_no_network_passes_the_ceiling_of_its_blocks(name, make_pairs):
     """Whatever its weights: here they are random."""
     pairs = make_pairs(3, lr_size=8)
@@ -105,7 +105,7 @@ def losses_and_gradients(network, trained, lr, targets, error):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", zoo.NETWORKS)
 def test_the_small_form_has_the_losses_and_gradients_of_the_published_network(
     name, make_pairs
 ):
@@ -155,7 +155,7 @@ def weights_after(network, trained, lr, targets, error, steps=50):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", zoo.NETWORKS)
 def test_fifty_steps_of_the_small_form_are_fifty_of_the_published_network(name, make_pairs):
     pairs = make_pairs(2, lr_size=8)
     lr, *hr = (stack / 255.0 for stack in (pairs.lr, pairs.x2, pairs.x4))
@@ -182,7 +182,7 @@ def test_fifty_steps_of_the_small_form_are_fifty_of_the_published_network(name, 
     assert max(np.abs(f - w).max() for f, w in zip(start, weights, strict=True)) > 1e-2
 
 
-@pytest.mark.parametrize("name", [n for n in models.MODELS if n != "basic_x2"])
+@pytest.mark.parametrize("name", [n for n in zoo.NETWORKS if n != "basic_x2"])
 def test_odd_sizes_are_drawn_alike(name):
     model = models.build(name, seed=1)
     for height, width in [(9, 8), (8, 11), (9, 11)]:

@@ -9,7 +9,7 @@ from statistics import mean
 import nbformat
 import pytest
 
-from srlib import models
+from srlib import zoo
 from srlib.runs import results, verdicts
 from tools.chapters import CHAPTERS
 
@@ -51,7 +51,7 @@ def table(markdown):
 
 
 def as_published(files, model, *, train_images=1000):
-    weights = models.MODELS[model].loss_weights
+    weights = zoo.NETWORKS[model].loss_weights
     return [
         file
         for file in files
@@ -90,7 +90,7 @@ def decided(short, names, head):
 def test_the_table_of_costs(files, outputs):
     shown = table(outputs["cell-16"][0])
     for name in FINALS:
-        row, (first, *_) = shown[verdicts.TITLES[name]], as_published(files, name)
+        row, (first, *_) = shown[zoo.TITLES[name]], as_published(files, name)
         assert row["parameters"] == f"{first['parameters']:,}"
         for head in ("x2", "x4"):
             blocks = CEILING[name].get(head, "1x1").removesuffix(" ceiling")
@@ -99,9 +99,9 @@ def test_the_table_of_costs(files, outputs):
 
 def test_the_table_of_scores(files, outputs):
     shown = table(outputs["cell-19"][0])
-    assert list(shown) == [verdicts.TITLES[name] for name in FINALS]
+    assert list(shown) == [zoo.TITLES[name] for name in FINALS]
     for name in FINALS:
-        runs, row = as_published(files, name), shown[verdicts.TITLES[name]]
+        runs, row = as_published(files, name), shown[zoo.TITLES[name]]
         assert len({run["seed"] for run in runs}) == len(runs) >= 3
         for head in ("x2", "x4"):
             scores = [run["psnr_db"][head] for run in runs]
@@ -131,7 +131,7 @@ def test_what_is_said_of_the_seeds(files, outputs):
         seeds = scores["basic"].keys()
         assert all(s.keys() == seeds for s in scores.values())
         best = {max(FINALS, key=lambda name: scores[name][seed]) for seed in seeds}
-        names = ", ".join(sorted(verdicts.TITLES[name] for name in best))
+        names = ", ".join(sorted(zoo.TITLES[name] for name in best))
         assert said.endswith(f"Best from at least one of {len(seeds)} seeds: {names}.")
 
 
@@ -139,7 +139,7 @@ def test_the_table_of_settled_orders(files, outputs):
     shown = table(outputs["scale-03"][0])
     short = verdicts.Evidence(results.load("voc2007", train_images=1000), [])
     for head, row in shown.items():
-        names = [m for m in verdicts.TITLES if head == "x2" or m != "basic_x2"]
+        names = [m for m in zoo.TITLES if head == "x2" or m != "basic_x2"]
         curves = {
             name: [
                 mean(values)
@@ -161,7 +161,7 @@ def test_the_table_of_settled_orders(files, outputs):
 
 def test_the_table_of_runs_at_the_articles_scale(files, outputs):
     shown = table(outputs["scale-05"][0])
-    for name, title in verdicts.TITLES.items():
+    for name, title in zoo.TITLES.items():
         (run,), row = as_published(files, name, train_images=4000), shown[title]
         assert row["epochs"] == f"{len(run['history']['loss'])} of {run['epochs']}"
         for head, score in run["psnr_db"].items():
@@ -176,7 +176,7 @@ def test_the_table_of_runs_at_the_articles_scale(files, outputs):
 def test_what_is_said_of_the_order_after_long_runs(files, outputs):
     short = verdicts.Evidence(results.load("voc2007", train_images=1000), [])
     for head, said in zip(("x2", "x4"), outputs["scale-06"], strict=True):
-        names = [m for m in verdicts.TITLES if head == "x2" or m != "basic_x2"]
+        names = [m for m in zoo.TITLES if head == "x2" or m != "basic_x2"]
         long = {
             name: as_published(files, name, train_images=4000)[0]["psnr_db"][head]
             for name in names
@@ -187,7 +187,7 @@ def test_what_is_said_of_the_order_after_long_runs(files, outputs):
         assert f"**{len(pairs) - len(turned)}**" in said
         assert said.count(" above ") == len(turned)
         for a, b in turned:
-            assert f"{verdicts.TITLES[b]} above {verdicts.TITLES[a]}" in said
+            assert f"{zoo.TITLES[b]} above {zoo.TITLES[a]}" in said
 
 
 def test_the_table_of_scores_after_the_long_run(files, outputs):
@@ -201,7 +201,7 @@ def test_the_table_of_scores_after_the_long_run(files, outputs):
 def test_the_table_of_claims_and_their_parts(outputs):
     records = results.load("voc2007", train_images=1000)
     long_runs = results.load("voc2007", train_images=lambda n: n > 1000)
-    fits = dict.fromkeys(models.MODELS, True)
+    fits = dict.fromkeys(zoo.NETWORKS, True)
     published = {  # an odd number of pixels, halved and doubled, does not fit again
         name: not name.startswith(("efficientnet", "depth_to_space")) for name in fits
     }

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlib import models
+from srlib import zoo
 from srlib.runs import verdicts
 from srlib.runs.verdicts import Difference, Evidence, Part, Verdict
 from tests.test_results import make_record
 
-HEADS = verdicts.HEADS
+HEADS = zoo.HEADS
 PHOTOS = 20
 LEVEL = np.linspace(18, 24, PHOTOS)  # photos differ much more than networks do
 
@@ -23,12 +23,12 @@ BASELINES = {"bilinear": (LEVEL + 1).tolist(), "nearest": (LEVEL - 1).tolist()}
 
 def runs_of(model, x2=0.0, x4=0.0, *, seeds=3, x2_weight=None, loss="mse", **fields):
     """Make records of a network whose scores lie `x2` and `x4` dB above `LEVEL`."""
-    weight = verdicts.ARTICLE_X2_WEIGHTS[model] if x2_weight is None else x2_weight
+    weight = zoo.NETWORKS[model].loss_weights["x2"] if x2_weight is None else x2_weight
     above = {"x2": np.broadcast_to(x2, seeds), "x4": np.broadcast_to(x4, seeds)}
     changes = fields.pop("changes", {})
     sizes = {
-        "parameters": models.MODELS[model].parameters,
-        "trainable_parameters": models.MODELS[model].trainable,
+        "parameters": zoo.NETWORKS[model].parameters,
+        "trainable_parameters": zoo.NETWORKS[model].trainable,
     }
     for seed in range(seeds):
         scores = {head: (LEVEL + above[head][seed]).tolist() for head in HEADS}
@@ -84,19 +84,13 @@ def networks(**changed):
 # --- The tables ------------------------------------------------------------------------
 
 
-def test_the_weights_are_those_of_the_models():
-    assert {
-        name: spec.loss_weights["x2"] for name, spec in models.MODELS.items()
-    } == verdicts.ARTICLE_X2_WEIGHTS
-
-
 def test_every_model_has_a_title_of_its_own():
-    assert verdicts.TITLES.keys() == models.MODELS.keys()
-    assert len(set(verdicts.TITLES.values())) == len(models.MODELS)
+    assert zoo.TITLES.keys() == zoo.NETWORKS.keys()
+    assert len(set(zoo.TITLES.values())) == len(zoo.NETWORKS)
 
 
 def test_all_sixteen_claims_are_judged_in_their_order():
-    fits = dict.fromkeys(models.MODELS, True)
+    fits = dict.fromkeys(zoo.NETWORKS, True)
     judged = verdicts.judge(networks(), fits, fits)
     assert [v.claim for v in judged] == [f"C{k}" for k in range(1, 17)]
     for verdict in judged:
@@ -289,7 +283,7 @@ def test_c4_compares_the_loss_with_the_articles():
 
 def test_c5_counts():
     assert verdicts.c5(networks()).status == "refuted"
-    twice = {"parameters": 2 * models.MODELS["residual"].parameters}
+    twice = {"parameters": 2 * zoo.NETWORKS["residual"].parameters}
     assert verdicts.c5(networks(atrous=twice)).status == "confirmed"
 
 
@@ -379,7 +373,7 @@ def test_long_runs_say_nothing_of_other_networks_than_the_articles():
 
 
 def test_c14_is_about_the_networks_as_published():
-    fine, bad = dict.fromkeys(models.MODELS, True), dict.fromkeys(models.MODELS, False)
+    fine, bad = dict.fromkeys(zoo.NETWORKS, True), dict.fromkeys(zoo.NETWORKS, False)
     assert verdicts.c14(fine, fine).status == "confirmed"
     assert verdicts.c14(fine, bad).status == "refuted"
 

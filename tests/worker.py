@@ -18,14 +18,14 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 
 from srlib import data
-from srlib.runs import experiments
+from srlib.runs import plans, queue
 
 HEARTBEAT, GRACE = 1, 3  # seconds
 
 
 def tiny(seed, **changes):
     settings = {"train_photos": 4, "val_photos": 2, "epochs": 3, "batch_size": 2}
-    return experiments.RunConfig("basic_x2", seed, **(settings | changes))
+    return plans.RunConfig("basic_x2", seed, **(settings | changes))
 
 
 def photos():
@@ -51,7 +51,7 @@ class Halt(keras.callbacks.Callback):
 
 
 def main(folder, seeds, how=""):
-    run = experiments.run
+    run = queue.run
 
     def announced(config, *args, callbacks=(), **kwargs):
         print(config.name, flush=True)
@@ -59,8 +59,8 @@ def main(folder, seeds, how=""):
             callbacks = [*callbacks, Halt(how)]
         return run(config, *args, callbacks=callbacks, **kwargs)
 
-    experiments.run = announced
-    experiments.work_off(
+    queue.run = announced
+    queue.work_off(
         [tiny(int(seed)) for seed in seeds.split(",")],
         photos(),
         study="tiny",

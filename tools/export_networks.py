@@ -32,9 +32,9 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
-from srlib import models  # noqa: E402
+from srlib import models, zoo  # noqa: E402
 from srlib.fast import small  # noqa: E402
-from srlib.runs import experiments  # noqa: E402
+from srlib.runs.weights import load_trained  # noqa: E402
 from srlib.sources import backbone  # noqa: E402
 
 FOLDER = ROOT / "_static" / "live" / "networks"
@@ -263,7 +263,7 @@ def export(name: str) -> tuple[dict[str, Any], bytes]:
     backbone.WeightsError
         If its weights are missing or not the published ones.
     """
-    model, config = experiments.load_trained(name)
+    model, config = load_trained(name)
     compact, blocks = small.small_form(model, rewrite=False)
     recorder = Recorder()
     heads = recorder.walk(compact, "lr")
@@ -274,7 +274,7 @@ def export(name: str) -> tuple[dict[str, Any], bytes]:
     source = backbone.WEIGHTS_FOLDER / f"{config.name}.keras"
     description = {
         "name": name,
-        "title": models.MODELS[name].title,
+        "title": zoo.NETWORKS[name].title,
         "file": source.name,
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "halo": halo([recorder.views[output["tensor"]] for output in outputs.values()]),

@@ -34,7 +34,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from srlib import data, models, training
+from srlib import data, models, training, zoo
 from srlib.fast import small
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -247,7 +247,7 @@ def measure_steps(effort: Effort) -> dict[str, Any]:
     lr, hr = random_batch(effort.batch, data.LR_SIZE)
     plain, plain_gflop = plain_convolution(effort.batch)
     rows = {}
-    for name in effort.models or models.MODELS:
+    for name in effort.models or zoo.NETWORKS:
         form, blocks = our_form(name)
         targets = pack(hr, blocks)
         graph = step_graph(form, lr, targets)
@@ -295,7 +295,7 @@ def published_step(name: str, lr: tf.Tensor, hr: dict[str, tf.Tensor]) -> Step:
     model.compile(
         "adam",
         loss=dict.fromkeys(model.output, "mse"),
-        loss_weights=models.MODELS[name].loss_weights,
+        loss_weights=zoo.NETWORKS[name].loss_weights,
         metrics={head: [article_psnr] for head in model.output},
     )
     return partial(model.train_on_batch, lr, {head: hr[head] for head in model.output})
@@ -312,7 +312,7 @@ def our_form(name: str) -> tuple[keras.Model, dict[str, int]]:
     spy = keras.callbacks.Callback()
     noise = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
     pair = data.Pairs(*(p[None] for p in data.make_pair(noise[0], lr_size=8)))
-    weights = models.MODELS[name].loss_weights
+    weights = zoo.NETWORKS[name].loss_weights
     training.fit(model, pair, pair, epochs=1, loss_weights=weights, callbacks=[spy])
     spy.model.train_function = None  # is made anew, for the shapes that follow
     return spy.model, small.small_form(model)[1]
@@ -427,7 +427,7 @@ def measure_unchanged(effort: Effort) -> dict[str, Any]:
                 val,
                 epochs=effort.epochs,
                 batch_size=4,
-                loss_weights=models.MODELS[name].loss_weights,
+                loss_weights=zoo.NETWORKS[name].loss_weights,
                 at_small_size=small_size,
             )
             drawn = training.predict(model, val.lr)
@@ -489,7 +489,7 @@ def measure_waiting(effort: Effort) -> dict[str, Any]:
             train[:1],
             epochs=2,
             batch_size=effort.batch,
-            loss_weights=models.MODELS[name].loss_weights,
+            loss_weights=zoo.NETWORKS[name].loss_weights,
             callbacks=[watch],
         )
         waits, steps = sum(watch.waits[2:]), sum(watch.steps[2:])

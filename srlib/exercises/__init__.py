@@ -21,7 +21,7 @@ How an exercise is written
 One module a chapter, ``ch01.py`` to ``ch09.py``; copy from ``ch03.py``. A module begins
 with ``chapter = Chapter(3, "03-model-1-basic")`` and ``progress = chapter.progress``.
 Exercises follow in order and are numbered by it. Nothing at the top of a module imports
-TensorFlow (``srlib.models``, ``training``, ``small``, ``plots.receptive_field``...):
+TensorFlow (``srlib.models``, ``training``, ``small``, ``receptive.receptive_field``...):
 import such modules inside the function that needs them.
 
 ``@chapter.exercise(title, kind=..., difficulty=1..3, minutes=..., stub=..., answer=...,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from srlib import metrics
+from srlib import metrics, receptive
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 
@@ -465,16 +465,14 @@ def q6(answer: Any) -> str:
 
 def _holes(model: Any, head: str, most: int = 61) -> float:
     """Measure the share of pixels that an output misses in the square that it sees."""
-    from srlib import plots
-
     own = model.get_weights()
     model.set_weights([np.full(w.shape, 1 / np.prod(w.shape[:-1])) for w in own])
     picture = np.full((1, most + 1, most + 1, 3), 0.5, np.float32)
     try:
-        field = plots.receptive_field(model, picture, head, reach=most // 2)
+        field = receptive.receptive_field(model, picture, head, reach=most // 2)
     finally:
         model.set_weights(own)
-    edge = (len(field) - plots.side_holding(field)) // 2
+    edge = (len(field) - receptive.side_holding(field)) // 2
     inside = field[edge : len(field) - edge, edge : len(field) - edge]
     return float((inside == 0).mean())
 

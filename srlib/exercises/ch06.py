@@ -428,7 +428,7 @@ _WARMER = {
     ),
     solution="""
         model = models.build("efficientnet_1", seed=1)
-        weights = models.MODELS["efficientnet_1"].loss_weights
+        weights = zoo.NETWORKS["efficientnet_1"].loss_weights
         faster = {**plan, "loss_weights": weights, "learning_rate": 0.01}
         curves = histories["attempt 1"], training.fit(model, train, val, **faster)
         last = matrices["attempt 1"][-1], model.get_layer("x4").get_weights()[0]

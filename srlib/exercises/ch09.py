@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from srlib import zoo
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 from srlib.runs import results, verdicts
@@ -174,13 +175,13 @@ def q2(answer: Any) -> str:
 def q3(answer: Any) -> str:
     """Rows that are one and the same dictionary."""
     record, methods = _Baselines(), ["nearest", "bilinear", "bicubic"]
-    rows = expect.mapping(expect.call(answer, record, methods), verdicts.HEADS, "the table")
+    rows = expect.mapping(expect.call(answer, record, methods), zoo.HEADS, "the table")
     right = {
         head: {m: float(record.baseline(head, m).mean()) for m in methods}
-        for head in verdicts.HEADS
+        for head in zoo.HEADS
     }
     found: dict[str, dict[str, float]] = {}
-    for head in verdicts.HEADS:
+    for head in zoo.HEADS:
         row = expect.mapping(rows[head], methods, f"the row of {head}")
         for method, score in row.items():
             if isinstance(score, np.ndarray) and score.size > 1:
@@ -197,7 +198,7 @@ def q3(answer: Any) -> str:
             f"The row of {head} still shows the numbers of {other}. How many dictionaries "
             "are there, one or two?",
         )
-    for head in verdicts.HEADS:
+    for head in zoo.HEADS:
         for method in methods:
             expect.agree(
                 found[head][method], right[head][method], case=f"for {head}, {method}: "
@@ -535,7 +536,7 @@ _LEAST_WORLDS, _MOST_WORLDS = 30, 150
         "Which outcome confirms your statement? Of the other three, `undecided` leaves it "
         "open. Without runs there is nothing to compare, and it is open as well: ask "
         "whether there are any before you compare.",
-        "Make one part for each output in `verdicts.HEADS`. `c7` in "
+        "Make one part for each output in `zoo.HEADS`. `c7` in "
         "`srlib/runs/verdicts.py` is short; its `_compare` and `_is` do "
         "what every claim there needs.",
     ),
@@ -545,7 +546,7 @@ _LEAST_WORLDS, _MOST_WORLDS = 30, 150
             two, one = (evidence.runs(model, "antialiased") for model in pair)
             meaning = {"higher": "confirmed", "undecided": "open"}
             parts = []
-            for head in verdicts.HEADS:
+            for head in zoo.HEADS:
                 says = f"antialiased, Model 2 above Model 1 at {head}"
                 status, numbers = "open", "no runs to compare"
                 if {r.seed for r in two} & {r.seed for r in one}:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srlib import receptive
 from srlib.exercises import expect
 from srlib.exercises.engine import NotYet
 
@@ -94,12 +95,10 @@ def sight(model: keras.Model, head: str, most: int = 61) -> int:
 
     With all weights positive, so that no activation is shut and nothing cancels.
     """
-    from srlib import plots
-
     picture = np.full((1, most + 1, most + 1, 3), 0.5, np.float32)
     with _other_weights(model, lambda shape: np.full(shape, 1 / np.prod(shape[:-1]))):
-        field = plots.receptive_field(model, picture, head, reach=most // 2)
-    return plots.side_holding(field)
+        field = receptive.receptive_field(model, picture, head, reach=most // 2)
+    return receptive.side_holding(field)
 
 
 @contextmanager

@@ -154,8 +154,9 @@ def notebook_digest(path: str | Path) -> str:
     imported = _imports(_without_magics("\n".join(cells)), "__main__", known)
     library = srlib_digest(imported) if imported else NONE
     readers = {"results": results_digest, "speed": benchmark_digest}
+    runs = f"{PACKAGE.name}.runs"
     measured = [
-        digest() for name, digest in readers.items() if f"{PACKAGE.name}.{name}" in imported
+        digest() for name, digest in readers.items() if f"{runs}.{name}" in imported
     ]
     return _digest("\n".join([library, sample_digest(), lock_digest(), *measured, *cells]))
 

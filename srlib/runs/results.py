@@ -40,7 +40,7 @@ class Record:
     name
         Names the run, and its file.
     model, article_number
-        Key of `models.MODELS`; the article's number for it.
+        Key of `zoo.NETWORKS`; the article's number for it.
     changes
         Arguments of the model's function that differ from the article's.
     dataset, recipe
@@ -74,7 +74,7 @@ class Record:
         What the run was made with: of the libraries, of the code, of the photos.
     black
         At the ``start`` and at the ``end``, by output: which share of each colour's pixels
-        is black (`experiments.black_shares`). Empty in records from before it was noted.
+        is black (`runner.black_shares`). Empty in records from before it was noted.
     """
 
     name: str

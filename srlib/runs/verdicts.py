@@ -26,8 +26,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from srlib import zoo
 from srlib.runs import results
 from srlib.runs.results import Record
+from srlib.zoo import ARTICLE, HEADS, TITLES
 
 Status = Literal["confirmed", "refuted", "open"]
 Outcome = Literal["higher", "lower", "the same", "undecided"]
@@ -36,35 +38,6 @@ Outcome = Literal["higher", "lower", "the same", "undecided"]
 SAME_DB = 0.1
 #: A curve has converged when it stays this near, in dB, to the best that it reaches.
 CONVERGED_DB = 0.2
-HEADS = ("x2", "x4")
-
-#: What the numbers in the tables are called.
-TITLES = {
-    "basic_x2": "Model 1, one output",
-    "basic": "Model 1",
-    "residual": "Model 2",
-    "atrous": "Model 3",
-    "efficientnet_1": "Model 4, attempt 1",
-    "efficientnet_2": "Model 4, attempt 2",
-    "efficientnet_3": "Model 4, attempt 3",
-    "efficientnet_4": "Model 4, final",
-    "depth_to_space": "Model 5",
-}
-
-
-#: Of the first output's loss, in the article. (`models.MODELS` has them too, but needs
-#: TensorFlow; a test compares the two.)
-ARTICLE_X2_WEIGHTS = {
-    "basic_x2": 1.0,
-    "basic": 1.0,
-    "residual": 0.3,
-    "atrous": 0.3,
-    "efficientnet_1": 0.3,
-    "efficientnet_2": 1.0,
-    "efficientnet_3": 0.65,
-    "efficientnet_4": 0.65,
-    "depth_to_space": 0.7,
-}
 
 
 @dataclass(frozen=True)
@@ -193,7 +166,9 @@ class Evidence:
             self.records, model=model, recipe=recipe, loss=loss, changes=wanted
         )
         if loss == "mse":
-            chosen = ARTICLE_X2_WEIGHTS[model] if x2_weight is None else x2_weight
+            chosen = (
+                zoo.NETWORKS[model].loss_weights["x2"] if x2_weight is None else x2_weight
+            )
             found = [r for r in found if r.loss_weights["x2"] == chosen]
         return sorted(found, key=lambda r: r.seed)
 
@@ -323,7 +298,7 @@ def _own_number(
 
 def c1(evidence: Evidence) -> Verdict:
     """Decide C1: simple, and fast to converge."""
-    runs = {model: evidence.runs(model) for model in TITLES}
+    runs = {model: evidence.runs(model) for model in ARTICLE}
     size = {model: r[0].parameters for model, r in runs.items() if r}
     least = min(size["basic"], size["basic_x2"]) == min(size.values())
     # A network that gets stuck stays near its best from the start. That is not fast.
@@ -403,8 +378,8 @@ def c3(evidence: Evidence) -> Verdict:
     """Decide C3: PSNR and looks are two things."""
     pairs = [
         (a, b, head)
-        for a in TITLES
-        for b in TITLES
+        for a in ARTICLE
+        for b in ARTICLE
         for head in HEADS
         if _ranks_differ(evidence.runs(a), evidence.runs(b), head)
     ]

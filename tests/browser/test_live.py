@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from srlib import data, metrics
-from srlib.runs import experiments
+from srlib.runs import weights
 from tools import export_networks
 
 LEMURS = data.sample_folder() / "val" / "lemurs-01.jpg"
@@ -80,7 +80,7 @@ def test_what_the_page_computes_is_what_the_course_computes(page, recipe):
         for head in targets
     }
     for name in export_networks.NETWORKS:
-        model, _ = experiments.load_trained(name)
+        model, _ = weights.load_trained(name)
         made = model(lr[None], training=False)
         expected |= {f"{name} {head}": np.asarray(made[head][0]) for head in targets}
     assert set(expected) == set(seen["pictures"])
@@ -141,7 +141,7 @@ def test_tiles_leave_no_seam_and_odd_sizes_agree_with_keras(page):
         assert seen[name]["tiled"] < 1e-5, name
         assert seen[name]["narrow"] > 1e-3, f"{name}: without a margin there is a seam"
         assert seen[name]["left"] == 0, f"{name}: memory is not given back"
-        model, _ = experiments.load_trained(name)
+        model, _ = weights.load_trained(name)
         made = model(lr, training=False)
         for head in ("x2", "x4"):
             found = np.array(seen[name][head]).reshape(made[head].shape)

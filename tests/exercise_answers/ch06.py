@@ -6,7 +6,7 @@ import keras  # here, not in a function: that takes longer than a check may
 import numpy as np
 
 from exercise_answers import Wrong
-from srlib import data, metrics, models, training
+from srlib import data, metrics, models, training, zoo
 
 #: Their solutions train a network: executed with the whole chapter only.
 from srlib.sources import backbone
@@ -25,6 +25,7 @@ def names():
         "data": data,
         "metrics": metrics,
         "models": models,
+        "zoo": zoo,
         "training": training,
         "extractors": {"imagenet-lite0": backbone.feature_extractor("imagenet-lite0")},
         "train": data.load_pairs(photos, "train", "article"),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from exercise_answers import Wrong
+from srlib import zoo
 from srlib.runs import results, verdicts
 
 #: None trains a network.
@@ -22,6 +23,7 @@ def names():
         "models": models,
         "results": results,
         "verdicts": verdicts,
+        "zoo": zoo,
         "records": results.load("voc2007", train_images=1000),
         "long_runs": results.load("voc2007", train_images=lambda count: count > 1000),
         "ours": {"basic": True},
@@ -133,7 +135,7 @@ def measured(**changes):
 # --- q7 ---
 
 
-def parts_of(evidence, status, show=str, heads=verdicts.HEADS, absent="open"):
+def parts_of(evidence, status, show=str, heads=zoo.HEADS, absent="open"):
     two, one = evidence.runs("residual"), evidence.runs("basic")
     for head in heads:
         says = f"Model 2 above Model 1 at {head}"

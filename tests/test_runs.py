@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from srlib import __main__ as cli
-from srlib import data, models, training
-from srlib.runs import experiments, results
+from srlib import data, models, training, zoo
+from srlib.runs import plans, queue, results, runner, weights
 from srlib.sources import backbone
 from tests import worker
 
@@ -60,23 +60,22 @@ def finish(process):
 
 def test_unknown_plan_names_those_that_there_are():
     with pytest.raises(ValueError, match=r"'seed'\. Known: seeds, causes"):
-        experiments.plan("seed")
-
-
-def test_the_command_line_knows_every_plan():
-    assert tuple(experiments.PLANS) == cli.PLANS
+        plans.plan("seed")
 
 
 def test_names_are_unique():
-    configs = {c for plan in experiments.PLANS for c in experiments.plan(plan)}
+    configs = {c for plan in plans.PLANS for c in plans.plan(plan)}
     assert len({c.name for c in configs}) == len(configs) > 100
 
 
 def test_article_plan_is_the_articles():
-    plan = experiments.plan("article")
-    assert [c.model for c in plan] == list(models.MODELS)
+    plan = plans.plan("article")
+    assert [c.model for c in plan if c.seed == 0] == list(zoo.ARTICLE)
+    seeds = {"basic": 3, "residual": 2, "efficientnet_1": 5, "depth_to_space": 5}
+    for model, count in seeds.items():
+        assert [c.seed for c in plan if c.model == model] == list(range(count))
     for config in plan:
-        spec = models.MODELS[config.model]
+        spec = zoo.NETWORKS[config.model]
         assert config.train_photos is config.val_photos is None
         assert (config.recipe, config.batch_size) == ("article", 64)
         assert config.total_epochs == spec.epochs
@@ -87,33 +86,33 @@ def test_article_plan_is_the_articles():
 
 @pytest.mark.parametrize(("recipe", "count"), [("article", 5), ("antialiased", 3)])
 def test_seeds_plan_has_every_model_from_several_seeds(recipe, count):
-    runs = [c for c in experiments.plan("seeds") if c.recipe == recipe]
-    for model in models.MODELS:
+    runs = [c for c in plans.plan("seeds") if c.recipe == recipe]
+    for model in zoo.NETWORKS:
         assert [c.seed for c in runs if c.model == model] == list(range(count))
 
 
 @pytest.mark.parametrize("model", ["atrous", "efficientnet_4"])
 def test_weights_plan_sweeps_five_weights_from_three_seeds(model):
-    runs = [c for c in experiments.plan("weights") if c.model == model]
+    runs = [c for c in plans.plan("weights") if c.model == model]
     for seed in range(3):
         swept = [c for c in runs if c.seed == seed and c.loss == "mse"]
         assert len({c.loss_weights["x2"] for c in swept}) == 5
-        assert models.MODELS[model].loss_weights in [c.loss_weights for c in swept]
+        assert zoo.NETWORKS[model].loss_weights in [c.loss_weights for c in swept]
         assert sum(c.seed == seed and c.loss == "psnr" for c in runs) == 1
 
 
 def test_causes_are_tried_from_three_seeds():
-    for config in experiments.plan("causes"):
+    for config in plans.plan("causes"):
         assert config.changes
         assert config.seed in range(3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "label"), [(m, label) for m, v in experiments.CAUSES.items() for label in v]
+    ("model", "label"), [(m, label) for m, v in plans.CAUSES.items() for label in v]
 )
 def test_every_cause_is_a_network_that_differs_from_the_articles(model, label):
-    changed = models.build(model, seed=0, **experiments.CAUSES[model][label])
+    changed = models.build(model, seed=0, **plans.CAUSES[model][label])
     assert changed.get_config() != models.build(model, seed=0).get_config()
 
 
@@ -129,28 +128,28 @@ def test_every_cause_is_a_network_that_differs_from_the_articles(model, label):
     ],
 )
 def test_weights_are_kept_of_the_articles_first_seed(changes, keeps):
-    assert experiments.RunConfig("basic", **changes).keeps_weights == keeps
+    assert plans.RunConfig("basic", **changes).keeps_weights == keeps
 
 
 # --- One run ---------------------------------------------------------------------------
 
 
 def test_a_run_leaves_a_record_weights_and_nothing_else(photos, places, tmp_path):
-    record = experiments.run(tiny(0), photos, **places)
-    file = experiments.record_file(tiny(0), "sample", places["folder"])
+    record = runner.run(tiny(0), photos, **places)
+    file = runner.record_file(tiny(0), "sample", places["folder"])
     assert (
         results.read(file)
         == results.load("sample", folder=places["folder"], accepted=False)[0]
     )
     assert record.name == "basic_x2-article-4x3-s0"
     assert (record.train_images, record.val_images, record.epochs) == (4, 2, 3)
-    assert record.parameters == models.MODELS["basic_x2"].parameters
+    assert record.parameters == zoo.NETWORKS["basic_x2"].parameters
     assert list(places["unfinished"].iterdir()) == []
     assert (tmp_path / "basic_x2-article-4x3-s0.keras").exists()
 
 
 def test_its_scores_are_those_of_the_kept_network(photos, places, tmp_path):
-    record = experiments.run(tiny(0), photos, **places)
+    record = runner.run(tiny(0), photos, **places)
     model = keras.saving.load_model(tmp_path / f"{record.name}.keras", safe_mode=True)
     val = data.load_pairs(photos.take(4, 2), "val", "article")
     scores = training.score(training.predict(model, val.lr), val)["x2"]
@@ -159,29 +158,29 @@ def test_its_scores_are_those_of_the_kept_network(photos, places, tmp_path):
 
 
 def test_a_run_that_is_done_is_only_read(photos, places, monkeypatch):
-    first = experiments.run(tiny(1), photos, **places)
+    first = runner.run(tiny(1), photos, **places)
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained again"))
-    again = experiments.run(tiny(1), photos, **places)
+    again = runner.run(tiny(1), photos, **places)
     assert again.name == first.name
     assert again.per_image["x2"] == pytest.approx(first.per_image["x2"], rel=1e-5)
 
 
 def test_a_deleted_record_is_made_again_and_equal(photos, places):
-    first = experiments.run(tiny(1), photos, **places)
-    experiments.record_file(tiny(1), "sample", places["folder"]).unlink()
-    assert without_times(experiments.run(tiny(1), photos, **places)) == without_times(first)
+    first = runner.run(tiny(1), photos, **places)
+    runner.record_file(tiny(1), "sample", places["folder"]).unlink()
+    assert without_times(runner.run(tiny(1), photos, **places)) == without_times(first)
 
 
 def test_too_few_photos_are_refused(photos, places):
     with pytest.raises(data.DataError, match="1000"):
-        experiments.run(tiny(0, train_photos=1000), photos, **places)
+        runner.run(tiny(0, train_photos=1000), photos, **places)
     assert not places["folder"].exists()
 
 
 def test_a_flat_run_stops_early_and_says_so(photos, places, monkeypatch):
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *a, **k: fit(*a, **k, learning_rate=0.0))
-    record = experiments.run(tiny(1, epochs=9, patience=2), photos, **places)
+    record = runner.run(tiny(1, epochs=9, patience=2), photos, **places)
     assert record.stopped_early
     assert len(record.history["loss"]) == 3  # the first, and two that were no better
 
@@ -193,10 +192,10 @@ def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(photos, places, t
     assert process.returncode == -signal.SIGKILL
     left = {path.suffix for path in places["unfinished"].iterdir()}
     assert ".npz" in left
-    assert not experiments.record_file(tiny(0), "sample", places["folder"]).exists()
-    resumed = experiments.run(tiny(0), photos, **places)
+    assert not runner.record_file(tiny(0), "sample", places["folder"]).exists()
+    resumed = runner.run(tiny(0), photos, **places)
     elsewhere = {name: tmp_path / "other" / name for name in ("folder", "unfinished")}
-    unbroken = experiments.run(tiny(0), photos, **elsewhere, weights=tmp_path)
+    unbroken = runner.run(tiny(0), photos, **elsewhere, weights=tmp_path)
     assert without_times(resumed) == without_times(unbroken)
 
 
@@ -208,7 +207,7 @@ def test_two_workers_share_the_runs_and_repeat_none(tmp_path, places):
     both = [start(tmp_path, "0,1,2,3"), start(tmp_path, "0,1,2,3")]
     begun = [name for process in both for name in finish(process)]
     assert sorted(begun) == sorted(tiny(seed).name for seed in range(4))
-    assert experiments.missing(map(tiny, range(4)), "sample", places["folder"]) == []
+    assert queue.missing(map(tiny, range(4)), "sample", places["folder"]) == []
 
 
 @pytest.mark.slow
@@ -220,7 +219,7 @@ def test_the_run_of_a_dead_worker_is_taken_up(tmp_path, places, how):
     first.kill()
     first.wait(timeout=60)
     assert finish(start(tmp_path, "0")) == [name]
-    assert experiments.missing([tiny(0)], "sample", places["folder"]) == []
+    assert queue.missing([tiny(0)], "sample", places["folder"]) == []
 
 
 # --- Trained weights -------------------------------------------------------------------
@@ -228,71 +227,58 @@ def test_the_run_of_a_dead_worker_is_taken_up(tmp_path, places, how):
 
 def test_weights_come_back_as_they_were(tmp_path):
     model = models.build("basic", seed=3)
-    config = experiments.RunConfig("basic")
-    experiments.save_weights(model, config.name, tmp_path)
-    loaded, found = experiments.load_trained("basic", tmp_path)
+    config = plans.RunConfig("basic")
+    weights.save_weights(model, config.name, tmp_path)
+    loaded, found = weights.load_trained("basic", tmp_path)
     assert found == config
     lr = np.random.default_rng(0).random((1, 9, 8, 3), np.float32)
     np.testing.assert_array_equal(loaded(lr)["x4"], model(lr)["x4"])
 
 
-def test_the_largest_scale_is_loaded_at_which_all_networks_were_trained(tmp_path):
-    """Else a network of many photos would stand beside one of few."""
+def test_the_long_run_of_a_network_is_loaded_once_it_is_there(tmp_path):
+    """Whatever of the other networks is there."""
     model = models.build("basic", seed=3)
-
-    def loaded():
-        return experiments.load_trained("basic", tmp_path)[1]
-
     long, short = (
-        sorted(
-            (c for c in experiments.plan(name) if c.keeps_weights),
-            key=lambda c: c.model == "basic",
-        )
+        next(c for c in plans.plan(name) if c.model == "basic" and c.keeps_weights)
         for name in ("article", "seeds")
     )
-    assert len(long) == len(short) == len(models.MODELS)
-
-    def put(config):
-        experiments.save_weights(model, config.name, tmp_path)
-
-    put(long[-1])
-    assert loaded() == long[-1]  # nothing else is there
-    for config in short:
-        put(config)
-    assert loaded() == short[-1]
-    for config in long[:-1]:
-        assert loaded() == short[-1]
-        put(config)
-    assert loaded() == long[-1]
+    for config in (short, long):
+        weights.save_weights(model, config.name, tmp_path)
+        assert weights.load_trained("basic", tmp_path)[1] == config
+    other = next(
+        c for c in plans.plan("seeds") if c.model == "basic_x2" and c.keeps_weights
+    )
+    weights.save_weights(model, other.name, tmp_path)
+    assert weights.load_trained("basic", tmp_path)[1] == long
 
 
 def test_weights_that_are_not_those_listed_are_refused(tmp_path):
-    config = experiments.RunConfig("basic")
-    file = experiments.save_weights(models.build("basic", seed=3), config.name, tmp_path)
+    config = plans.RunConfig("basic")
+    file = weights.save_weights(models.build("basic", seed=3), config.name, tmp_path)
     file.write_bytes(file.read_bytes() + b"x")
     with pytest.raises(backbone.WeightsError, match=config.name):
-        experiments.load_trained("basic", tmp_path)
+        weights.load_trained("basic", tmp_path)
 
 
 def test_missing_weights_say_how_to_make_them(tmp_path):
     with pytest.raises(backbone.WeightsError, match=r"basic-article.*--plan article"):
-        experiments.load_trained("basic", tmp_path)
+        weights.load_trained("basic", tmp_path)
 
 
 def test_a_second_model_keeps_the_list_of_the_first(tmp_path):
     for name in ("basic", "basic_x2", "basic"):
         model = models.build(name, seed=0)
-        experiments.save_weights(model, experiments.RunConfig(name).name, tmp_path)
+        weights.save_weights(model, plans.RunConfig(name).name, tmp_path)
     for name in ("basic", "basic_x2"):
-        experiments.load_trained(name, tmp_path)
+        weights.load_trained(name, tmp_path)
     assert len((tmp_path / "SHA256SUMS").read_text("ascii").splitlines()) == 2
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", zoo.NETWORKS)
 def test_the_course_has_weights_of_every_model(name):
-    model, config = experiments.load_trained(name)
-    assert model.count_params() == models.MODELS[name].parameters
-    assert experiments.record_file(config, "voc2007").exists()
+    model, config = weights.load_trained(name)
+    assert model.count_params() == zoo.NETWORKS[name].parameters
+    assert runner.record_file(config, "voc2007").exists()
     assert (backbone.WEIGHTS_FOLDER / f"{config.name}.keras").stat().st_size < 1e6
 
 
@@ -304,7 +290,7 @@ def test_dry_run_lists_what_is_to_do(capsys, monkeypatch, tmp_path):
     sample = str(data.sample_folder())
     assert cli.main(["run", "--plan", "seeds", "--dry-run", "--data", sample]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert f"{len(experiments.plan('seeds'))} runs, 0 of them done" in lines[0]
+    assert f"{len(plans.plan('seeds'))} runs, 0 of them done" in lines[0]
     assert "to do  basic-article-1000x6-s0" in lines
     assert list(tmp_path.iterdir()) == []
 
@@ -324,9 +310,9 @@ def test_without_optuna_it_says_what_to_install(capsys, monkeypatch):
 @pytest.fixture
 def tiny_plan(monkeypatch, tmp_path):
     """Let the plan "seeds" be two tiny runs, kept in a folder of the test's own."""
-    monkeypatch.setitem(experiments.PLANS, "seeds", lambda: iter([tiny(1), tiny(2)]))
+    monkeypatch.setitem(plans.PLANS, "seeds", lambda: iter([tiny(1), tiny(2)]))
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(experiments, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(queue, "RUNS", tmp_path / "runs")
     return ["run", "--plan", "seeds", "--data", str(data.sample_folder())]
 
 
@@ -340,17 +326,17 @@ def test_one_command_does_a_plan_and_makes_a_deleted_record_again(tiny_plan, tmp
 
 
 def test_a_stop_keeps_what_is_done(tiny_plan, tmp_path, monkeypatch, capsys):
-    run = experiments.run
+    run = runner.run
 
     def stopped(config, *args, **kwargs):
         if config.seed == 2:
             raise KeyboardInterrupt
         return run(config, *args, **kwargs)
 
-    monkeypatch.setattr(experiments, "run", stopped)
+    monkeypatch.setattr(queue, "run", stopped)
     assert cli.main(tiny_plan) == 130
     assert "The same command goes on from here" in capsys.readouterr().err
     assert [f.stem for f in (tmp_path / "results" / "sample").iterdir()] == [tiny(1).name]
-    monkeypatch.setattr(experiments, "run", run)
+    monkeypatch.setattr(queue, "run", run)
     assert cli.main(tiny_plan) == 0
     assert len(list((tmp_path / "results" / "sample").iterdir())) == 2

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from srlib import models, plots
+from srlib import models, plots, receptive
 
 mpl.use("Agg")
 
@@ -38,15 +38,15 @@ def stack(*rates, filters=2):
 def test_the_field_is_as_wide_as_counted_by_hand(name, changes, sides, noise):
     model = models.build(name, seed=0, **changes)
     for head, side in sides.items():
-        field = plots.receptive_field(model, noise, head)
-        assert plots.side_holding(field) == side
+        field = receptive.receptive_field(model, noise, head)
+        assert receptive.side_holding(field) == side
 
 
 def test_equal_rates_leave_holes_and_growing_ones_do_not(noise):
     keras.utils.set_random_seed(0)
     for rates, side, touched in (((1, 2, 4), 15, 15**2), ((2, 2, 2), 13, 7**2)):
-        field = plots.receptive_field(stack(*rates), noise, "out")
-        assert plots.side_holding(field) == side
+        field = receptive.receptive_field(stack(*rates), noise, "out")
+        assert receptive.side_holding(field) == side
         assert np.count_nonzero(field) == touched
         assert np.isclose(field.sum(), 1)
 
@@ -54,7 +54,7 @@ def test_equal_rates_leave_holes_and_growing_ones_do_not(noise):
 def test_the_middle_of_the_field_is_the_pixel_below_the_output(noise):
     lr = models.photo_input()
     enlarged = keras.Model(lr, {"out": models.upsample(lr)})
-    field = plots.receptive_field(enlarged, noise, "out", reach=3)
+    field = receptive.receptive_field(enlarged, noise, "out", reach=3)
     assert field.shape == (7, 7)
     assert np.argmax(field) == 24
     assert np.isclose(field[3, 3], 1)
@@ -62,14 +62,14 @@ def test_the_middle_of_the_field_is_the_pixel_below_the_output(noise):
 
 def test_a_share_of_the_field_fits_into_a_smaller_square():
     even = np.full((9, 9), 1 / 81)
-    assert plots.side_holding(even) == 9
-    assert plots.side_holding(even, 25 / 81) == 5
-    assert plots.side_holding(even, 26 / 81) == 7
+    assert receptive.side_holding(even) == 9
+    assert receptive.side_holding(even, 25 / 81) == 5
+    assert receptive.side_holding(even, 26 / 81) == 7
 
 
 def test_pictures_that_are_too_small_are_refused(noise):
     with pytest.raises(ValueError, match="Expected at least 45x45"):
-        plots.receptive_field(stack(1), noise[:, :40], "out")
+        receptive.receptive_field(stack(1), noise[:, :40], "out")
 
 
 def test_a_shut_output_is_refused_and_not_drawn(noise):
@@ -78,7 +78,7 @@ def test_a_shut_output_is_refused_and_not_drawn(noise):
     model = keras.Model(lr, {"out": out})
     model.set_weights([w * 0 - 1 for w in model.get_weights()])
     with pytest.raises(ValueError, match="last activation shut"):
-        plots.receptive_field(model, noise, "out")
+        receptive.receptive_field(model, noise, "out")
 
 
 def test_the_drawing_tells_both_sides():
