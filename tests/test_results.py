@@ -112,7 +112,7 @@ REQUIRED = [
 ]
 
 
-@pytest.mark.parametrize("field", REQUIRED)
+@pytest.mark.parametrize("field", sorted(REQUIRED))
 def test_a_missing_field_is_named(tmp_path, field):
     file = results.write(make_record(), tmp_path)
     content = json.loads(file.read_text(encoding="utf-8"))

@@ -31,7 +31,7 @@ def save_weights(model: keras.Model, name: str, folder: Path | None = None) -> P
 
 
 def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, RunConfig]:
-    """Load a network as it was trained at the article's own scale, or else at the short one.
+    """Load a network from its run at the article's own scale, or else the short one.
 
     Parameters
     ----------
