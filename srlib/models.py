@@ -164,12 +164,29 @@ class Attempt:
         Of one after the first enlargement; ``None``: there is none.
     before_x4
         Of those between the x2 picture and x4.
+    own
+        Of the two convolutions of the photo, beside the features.
     """
 
     merged: int
     features: int | None = None
     enlarged: int | None = None
     before_x4: tuple[int, ...] = ()
+    own: int = 64
+
+    def times(self, width: float) -> Attempt:
+        """Widen every convolution, and give none where there is none."""
+
+        def wider(filters: int | None) -> int | None:
+            return filters and round(width * filters)
+
+        return Attempt(
+            round(width * self.merged),
+            wider(self.features),
+            wider(self.enlarged),
+            tuple(round(width * filters) for filters in self.before_x4),
+            round(width * self.own),
+        )
 
 
 ATTEMPTS = {
@@ -189,6 +206,11 @@ def efficientnet(
     x4_from: Source = "picture",
     output_activation: str | None = "relu",
     start_at_identity: bool = False,
+    width: float = 1,
+    shuffle: bool = False,
+    icnr: bool = False,
+    deep_head: Literal["x2", "x4"] = "x4",
+    feature_scale: float = 1,
 ) -> keras.Model:
     """Model 4.
 
@@ -205,34 +227,59 @@ def efficientnet(
         ``None`` to let an output be negative, as it has to be to recover from it.
     start_at_identity
         Let the layers between the x2 picture and x4 begin by handing the picture on.
+    width
+        How many times as many filters.
+    shuffle
+        Enlarge by depth to space instead of repeating pixels. x4 has to come from the
+        trunk: three colours do not make 2x2 pixels.
+    icnr
+        Let depth to space begin by repeating pixels (`Repeated`).
+    deep_head
+        Which output gets the convolutions that the article gave x4.
+    feature_scale
+        What the features are multiplied by, where they are put beside the photo's.
 
     Raises
     ------
     ValueError
-        If there is no picture to hand on, because x4 comes from the trunk.
+        If `start_at_identity` or `shuffle` does not fit `x4_from`.
     """
     if start_at_identity and x4_from != "picture":
         raise ValueError(f'start_at_identity needs x4_from="picture", not {x4_from!r}.')
-    filters = ATTEMPTS[attempt]
+    if shuffle and x4_from != "trunk":
+        raise ValueError(f'shuffle needs x4_from="trunk", not {x4_from!r}.')
+    filters = ATTEMPTS[attempt].times(width)
+    enlarge = depth_to_space if shuffle else upsample
     head = partial(conv, filters=3, size=1, activation=output_activation)
     start = CarryColours if start_at_identity else GlorotUniform
+    before = Repeated if icnr else GlorotUniform
+
+    def deepen(x: Tensor, head: str) -> Tensor:
+        """Add the convolutions of the deeper head. A 1x1 kernel has no gaps to widen."""
+        if head == deep_head:
+            for count, dilation in zip(filters.before_x4, (1, 2), strict=False):
+                x = conv(x, count, 1, dilation=dilation, start=start)
+        return x
+
     lr = photo_input()
-    x = two_branches(lr, filters.features, backbone, preprocess)
-    x = conv(x, filters.merged, 1)
-    x = upsample(x)  # (2h, 2w, merged); from here on every kernel is 1x1
+    x = two_branches(lr, filters.features, backbone, preprocess, filters.own, feature_scale)
+    x = conv(x, filters.merged, 1, start=before)
+    x = enlarge(x)  # (2h, 2w, merged); from here on every kernel is 1x1
     if filters.enlarged:
-        x = conv(x, filters.enlarged, 1)
-    x2 = head(x, name="x2")
-    y = upsample(x2 if x4_from == "picture" else x)  # (4h, 4w, 3)
-    for count, dilation in zip(filters.before_x4, (1, 2), strict=False):
-        # The dilation is the article's. A 1x1 kernel has no gaps to widen.
-        y = conv(y, count, 1, dilation=dilation, start=start)
-    x4 = head(y, start=start, name="x4")
+        x = conv(x, filters.enlarged, 1, start=before)
+    x2 = head(deepen(x, "x2"), name="x2")
+    y = enlarge(x2 if x4_from == "picture" else x)  # (4h, 4w, 3)
+    x4 = head(deepen(y, "x4"), start=start, name="x4")
     return keras.Model(lr, {"x2": x2, "x4": x4}, name=f"efficientnet_{attempt}")
 
 
 def two_branches(
-    lr: Tensor, filters: int | None, backbone: Kind, preprocess: Preprocess
+    lr: Tensor,
+    filters: int | None,
+    backbone: Kind,
+    preprocess: Preprocess,
+    own_filters: int = 64,
+    feature_scale: float = 1,
 ) -> Tensor:
     """Put a classifier's features, enlarged, beside two convolutions of the photo.
 
@@ -242,12 +289,14 @@ def two_branches(
         Of a 1x1 convolution after the features' enlargement; ``None``: there is none.
     """
     seen = feature_extractor(backbone, preprocess)(lr)  # (h / 2, w / 2, 48), rounded up
+    if feature_scale != 1:
+        seen = layers.Rescaling(feature_scale)(seen)
     seen = upsample(seen)
     if filters:
         seen = conv(seen, filters, 1)
     seen = CropLike()([seen, lr])  # (h, w, 48 or filters)
-    own = conv(lr, 64, 3)
-    own = conv(own, 64, 3)
+    own = conv(lr, own_filters, 3)
+    own = conv(own, own_filters, 3)
     return layers.Concatenate()([seen, own])
 
 
@@ -287,6 +336,19 @@ class DepthToSpace(layers.Layer):
                 f"{channels} channels do not divide by 4."
             )
         return (count, height and 2 * height, width and 2 * width, channels // 4)
+
+
+@keras.saving.register_keras_serializable(package="srlib")
+class Repeated(GlorotUniform):
+    """Start so that the four pixels that depth to space makes of one are equal.
+
+    Called ICNR: Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017.
+    """
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """Make a kernel (height, width, inputs, 4 filters)."""
+        *rest, filters = shape
+        return ops.tile(super().__call__((*rest, filters // 4), dtype), (1, 1, 1, 4))
 
 
 def depth_to_space(x: Tensor) -> Tensor:

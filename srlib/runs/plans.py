@@ -111,6 +111,8 @@ def plan(name: str) -> list[RunConfig]:
         antialiased one, at a reduced scale.
     ``causes``
         One change at a time, three seeds each, at the same scale.
+    ``depths``
+        Model 4 over the same weight, with the deeper head at x4 and at x2.
     ``weights``
         Models 3 and 4 over the weight of the first output, three seeds each, and with the
         logarithm of each error instead of weights.
@@ -177,6 +179,18 @@ CAUSES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "healthy_scratch": {**HEALTHY, "backbone": "scratch"},
         "healthy_plain": {**HEALTHY, "backbone": "plain"},
+        # Lite0's features are 55 times as large as the random ones: each at the other's.
+        "healthy_lite0_small": {
+            **HEALTHY,
+            "backbone": "imagenet-lite0",
+            "feature_scale": 1 / 55,
+        },
+        "healthy_large": {**HEALTHY, "feature_scale": 55},
+        # As many parameters as Model 3.
+        "wide": {"width": 1.46},
+        # Depth to space for repeated pixels, and nothing else against "trunk".
+        "shuffle": {"x4_from": "trunk", "shuffle": True},
+        "shuffle_icnr": {"x4_from": "trunk", "shuffle": True, "icnr": True},
     },
     "depth_to_space": {"trunk": {"x4_from": "trunk"}},
 }
@@ -203,9 +217,30 @@ def _weights() -> Iterator[RunConfig]:
             yield RunConfig(model, seed, loss="psnr")
 
 
+#: Model 4 with the deeper head at either output, and no output that can die.
+HEADS_SWEPT = {
+    "linear": {"output_activation": None},
+    "linear_deep_x2": {"output_activation": None, "deep_head": "x2"},
+}
+
+
+def _depths() -> Iterator[RunConfig]:
+    for seed in range(3):
+        for label, changes in HEADS_SWEPT.items():
+            for weight in X2_WEIGHTS["efficientnet_4"]:
+                yield RunConfig(
+                    "efficientnet_4",
+                    seed,
+                    changes=tuple(changes.items()),
+                    label=label,
+                    x2_weight=weight,
+                )
+
+
 PLANS: dict[str, Callable[[], Iterator[RunConfig]]] = {
     "seeds": _seeds,
     "causes": _causes,
     "weights": _weights,
+    "depths": _depths,
     "article": _article,
 }
