@@ -61,7 +61,7 @@ def of_notebook(stem: str) -> list[Exercise]:
 
 def read_tasks(path: Path) -> dict[str, str]:
     """Read texts by the id of their exercise."""
-    parts = re.split(r"^# (q\d+)[ \t]*$", path.read_text(encoding="utf-8"), flags=re.M)
+    parts = re.split(r"^# (\w+)[ \t]*$", path.read_text(encoding="utf-8"), flags=re.M)
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 

@@ -78,6 +78,7 @@ def q1(answer: Any) -> str:
 # --- 2 -----------------------------------------------------------------------------------
 
 q2 = chapter.choice(
+    "q2",
     "When does it not matter?",
     difficulty=1,
     minutes=5,

@@ -71,6 +71,7 @@ def q1(answer: Any) -> str:
 # --- 2 -----------------------------------------------------------------------------------
 
 q2 = chapter.choice(
+    "q2",
     "The worst block",
     difficulty=1,
     minutes=5,

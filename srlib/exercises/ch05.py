@@ -79,6 +79,7 @@ def q1(answer: Any) -> str:
 # --- 2 -----------------------------------------------------------------------------------
 
 q2 = chapter.choice(
+    "q2",
     "Without Adam",
     difficulty=1,
     minutes=5,

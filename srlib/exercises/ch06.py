@@ -22,6 +22,7 @@ progress = chapter.progress
 # --- 1 -----------------------------------------------------------------------------------
 
 q1 = chapter.choice(
+    "q1",
     "One wire, two losses",
     difficulty=1,
     minutes=5,

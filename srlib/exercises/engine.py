@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from srlib.exercises import guard
 from srlib.exercises.blank import ____, holds_blank
@@ -31,11 +34,12 @@ KINDS: dict[Kind, str] = {
 #: A symbol and a word, so that no meaning rests on colour.
 SYMBOLS: dict[Outcome, str] = {"not attempted": "○", "not yet": "✗", "right": "✓"}
 
-#: Longest time that a check may take, in seconds. One that scores a network has its own.
+#: Longest processor time of a check, in seconds, without the calls of the student's code,
+#: which `expect` limits. One that scores a network has its own.
 CHECK_SECONDS = 4.0
 
-#: In the folder where the notebook runs.
-PROGRESS_FILE = ".srlib-progress.json"
+#: In the folder where the notebook runs, wherever it goes later.
+PROGRESS_FILE = Path(".srlib-progress.json").absolute()
 
 
 class NotYet(Exception):  # noqa: N818 (an answer, not an error)
@@ -123,7 +127,7 @@ class Exercise:
     chapter
         The chapter that it belongs to.
     id
-        ``"q1"``, ``"q2"``...: its place in the chapter.
+        By which cells, answers and progress name it: stays, wherever it stands.
     title, kind, difficulty, minutes
         What the catalogue lists. Difficulty is 1 to 3.
     stub
@@ -136,12 +140,12 @@ class Exercise:
         What may stand in the place of the stub.
     because
         Why it is right.
-    options
-        Of a choice, by letter.
     grade
         Takes the answer; returns what a right one means, or raises `NotYet`.
+    options
+        Of a choice, by letter.
     seconds
-        Longest time that a check may take.
+        Longest processor time of a check.
     """
 
     chapter: Chapter
@@ -156,8 +160,8 @@ class Exercise:
     solution_code: str
     because: str
     grade: Grader
-    options: Mapping[str, Option]
-    seconds: float
+    options: Mapping[str, Option] = field(default_factory=dict)
+    seconds: float = CHECK_SECONDS
     _rung: int = 0
 
     @property
@@ -167,8 +171,8 @@ class Exercise:
 
     @property
     def number(self) -> int:
-        """Number in the chapter, from 1."""
-        return int(self.id[1:])
+        """Place in the chapter, from 1."""
+        return list(self.chapter.exercises).index(self.id) + 1
 
     @property
     def stars(self) -> str:
@@ -224,18 +228,30 @@ class Exercise:
         )
         return "\n".join(lines)
 
-    def solved(self, **names: Any) -> Any:
+    def _solved(self, **names: Any) -> Any:
         """Run the solution's code, which may use `names`, and return the right answer."""
         exec(compile(self.solution_code, f"<solution of {self.name}>", "exec"), names)
         return eval(self.answer, names)
+
+    def goal(self, *arguments: Any, **names: Any) -> Any:
+        """Return what the right function makes of `arguments`: for a picture of it.
+
+        Raises
+        ------
+        NotYet
+            Inside a check, so that it cannot be handed in.
+        """
+        if _checks:
+            raise NotYet("The check wants what you wrote yourself, not the library's own.")
+        return self._solved(**names)(*arguments)
 
     # --- What a student calls ---
 
     def check(self, *answers: Any) -> Result:
         """Judge an answer. Whatever it is, this returns, and soon."""
-        printed = guard.Sink()
+        _checks.append(self.name)
         try:
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            with _apart():
                 text = guard.limited(lambda: self._judge(answers), self.seconds)
         except NotAttempted:
             task = _REPAIR if self.kind == "bug" else _FILL_IN
@@ -243,11 +259,14 @@ class Exercise:
         except NotYet as reason:
             return self._result("not yet", str(reason))
         except guard.OutOfTime as error:
-            return self._result("not yet", _too_long(error))
+            line = guard.students_line(error)
+            return self._result("not yet", too_long(line) if line else _NOT_CHECKED)
         except KeyboardInterrupt:  # the student's own wish
             raise
         except BaseException as error:
             return self._result("not yet", guard.in_plain_words(error))
+        finally:
+            _checks.pop()
         self.chapter.remember(self.id)
         return self._result("right", f"{text}\n\n{self.chapter.count()}")
 
@@ -302,10 +321,57 @@ _FILL_IN = "Replace each `____` in this cell and run it again."
 _REPAIR = "Find what is wrong in this cell, change it, and run it again."
 
 
-def _too_long(error: guard.OutOfTime) -> str:
-    line = guard.students_line(error)
+_NOT_CHECKED = (
+    "This could not be checked: the check itself did not come to its end, perhaps because "
+    "this computer is busy. That says nothing about your answer. Run the cell again."
+)
+_checks: list[str] = []  # those that are running
+
+
+@contextlib.contextmanager
+def _apart() -> Iterator[None]:
+    """Let nothing be printed, and leave the random numbers of the notebook as they are."""
+    printed = guard.Sink()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def too_long(line: str) -> str:
+    """Say that the student's code was stopped, in this line."""
     where = f" It was stopped in {line}." if line else ""
-    return f"This takes too long: does a loop never end?{where}"
+    return (
+        "Your code has used up the few seconds of processor time that it is given: does a "
+        f"loop never end?{where}"
+    )
+
+
+def normal(word: Any) -> str:
+    """Put a word into the form in which words are compared: without case and quotes.
+
+    Examples
+    --------
+    >>> normal(" 'B' "), normal("(a)"), normal("Get  higher.")
+    ('b', 'a', 'get higher')
+    """
+    return " ".join(str(word).split()).strip(" \"'`().:,").casefold()
+
+
+def choose(value: Any, options: Iterable[str], what: str = "") -> str:
+    """Expect one of these words, however it is written; return it as it is listed."""
+    options = list(options)
+    found = [o for o in options if isinstance(value, str) and normal(o) == normal(value)]
+    if not found:
+        kind = "letters" if all(len(option) == 1 for option in options) else "words"
+        known = ", ".join(f'`"{option}"`' for option in options)
+        raise NotYet(
+            f"Answer {what}{' ' * bool(what)}with one of the {kind} {known}, in quotes."
+        )
+    return found[0]
 
 
 def _same_code(one: CodeType, other: CodeType) -> bool:
@@ -327,8 +393,6 @@ def _slug(heading: str) -> str:
 
 
 # --- Chapters ----------------------------------------------------------------------------
-
-G = TypeVar("G", bound=Grader)
 
 
 class Chapter:
@@ -353,51 +417,43 @@ class Chapter:
         return f"ch{self.number:02}"
 
     def exercise(
-        self,
-        title: str,
-        *,
-        kind: Kind,
-        difficulty: int,
-        minutes: int,
-        stub: str,
-        answer: str,
-        hints: Sequence[str],
-        solution: str,
-        because: str,
-        seconds: float = CHECK_SECONDS,
+        self, title: str, *, solution: str, because: str, **rest: Any
     ) -> Callable[[Grader], Exercise]:
         """Make an exercise of a function that grades an answer. See `Exercise`.
 
-        The function is named after the exercise's place: ``q1``, ``q2``...
+        The function's name is the exercise's id. The order of the functions is that of
+        the exercises, and their numbers follow from it.
         """
 
         def register(grade: Grader) -> Exercise:
-            made = self._add(
-                title, kind, difficulty, minutes, stub, answer, hints, solution, because,
-                grade, {}, seconds,
-            )  # fmt: skip
-            if made.id != grade.__name__:
-                raise ValueError(f"Expected a function {made.id}, found {grade.__name__}.")
-            return made
+            name = grade.__name__
+            if name in self.exercises:
+                raise ValueError(f"{self.name} has two exercises of the id {name}.")
+            texts = {"solution_code": _trim(solution), "because": _flow(because)}
+            rest["stub"] = _trim(rest["stub"])
+            rest["hints"] = [_flow(hint) for hint in rest["hints"]]
+            self.exercises[name] = Exercise(self, name, title, grade=grade, **texts, **rest)
+            return self.exercises[name]
 
         return register
 
     def choice(
         self,
+        name: str,
         title: str,
         *,
-        difficulty: int,
-        minutes: int,
         options: Mapping[str, tuple[str, str]],
         right: str,
-        hints: Sequence[str],
-        because: str = "",
         kind: Kind = "predict",
+        because: str = "",
+        **rest: Any,
     ) -> Exercise:
         """Make an exercise whose answer is one of some letters.
 
         Parameters
         ----------
+        name
+            Its id.
         options
             By letter: what the chapter offers, and the reply to who chose it.
         right
@@ -406,43 +462,18 @@ class Chapter:
         offered = {letter: Option(*texts) for letter, texts in options.items()}
 
         def grade(answer: Any) -> str:
-            letter = answer.strip().lower() if isinstance(answer, str) else answer
-            if not isinstance(letter, str) or letter not in offered:
-                known = ", ".join(f'`"{name}"`' for name in offered)
-                raise NotYet(f"Answer with one of the letters {known}, in quotes.")
+            letter = choose(answer, offered)
             if letter != right:
                 raise NotYet(offered[letter].reply)
             return offered[letter].reply
 
+        grade.__name__ = name
         letters = ", ".join(f'"{letter}"' for letter in offered)
-        return self._add(
-            title, kind, difficulty, minutes, f"choice = ____  # {letters}", "choice",
-            hints, f'choice = "{right}"', because, grade, offered, CHECK_SECONDS,
-        )  # fmt: skip
-
-    def _add(
-        self,
-        title: str,
-        kind: Kind,
-        difficulty: int,
-        minutes: int,
-        stub: str,
-        answer: str,
-        hints: Sequence[str],
-        solution: str,
-        because: str,
-        grade: Grader,
-        options: Mapping[str, Option],
-        seconds: float,
-    ) -> Exercise:
-        name = f"q{len(self.exercises) + 1}"
-        made = Exercise(
-            self, name, title, kind, difficulty, minutes, _trim(stub), answer,
-            [_flow(hint) for hint in hints], _trim(solution), _flow(because), grade,
-            options, seconds,
-        )  # fmt: skip
-        self.exercises[name] = made
-        return made
+        stub, solution = f"choice = ____  # {letters}", f'choice = "{right}"'
+        return self.exercise(
+            title, kind=kind, stub=stub, answer="choice", options=offered,
+            solution=solution, because=because, **rest,
+        )(grade)  # fmt: skip
 
     def table(self) -> str:
         """List the exercises with links to their texts, as a Markdown table."""
@@ -476,7 +507,7 @@ class Chapter:
         progress = _read_progress()
         solved = {*progress.get(self.name, []), name}
         progress[self.name] = sorted(solved)
-        part = Path(f"{PROGRESS_FILE}.{os.getpid()}.tmp")
+        part = PROGRESS_FILE.with_suffix(f".{os.getpid()}.tmp")
         with contextlib.suppress(OSError):
             try:
                 part.write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
@@ -488,7 +519,7 @@ class Chapter:
 def _read_progress() -> dict[str, list[str]]:
     """Read what was solved, by chapter; a file that makes no sense counts as none."""
     try:
-        found = json.loads(Path(PROGRESS_FILE).read_text(encoding="utf-8"))
+        found = json.loads(PROGRESS_FILE.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):

@@ -2,34 +2,46 @@
 
 Each function raises `NotYet` with a message to the student, or returns the answer in the
 form that the checker goes on with. The order is always: kind of value, known slips, shape,
-NaN, value.
+NaN, value. What is written otherwise and means the same comes back in one form: tensors
+and pictures as arrays, generators as lists, words without case, blanks and quotes.
 """
 
 from __future__ import annotations
 
 import copy
+import decimal
 import inspect
+import itertools
 import numbers
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
 from srlib.exercises import guard
 from srlib.exercises.blank import holds_blank
-from srlib.exercises.engine import NotAttempted, NotYet
+from srlib.exercises.engine import NotAttempted, NotYet, choose, normal, too_long
+
+__all__ = ["choose"]
 
 Slips = Mapping[str, Any]
 
-#: Longest time that one call of a student's function may take, in seconds.
+#: Longest processor time of one call of a student's function, in seconds.
 CALL_SECONDS = 3.0
+_MOST_ITEMS = 100_000
 
 
 def that(condition: bool, message: str) -> None:
     """Go on only if `condition` holds."""
     if not condition:
         raise NotYet(message)
+
+
+def ladder(*steps: tuple[bool, str]) -> None:
+    """Say the message of the first step whose condition does *not* hold."""
+    for condition, message in steps:
+        that(condition, message)
 
 
 # --- Kinds of values ---------------------------------------------------------------------
@@ -41,13 +53,13 @@ def number(value: Any, what: str = "your answer") -> float:
         raise NotYet(f"Expected a number, found the text {shown(value)}: leave out quotes.")
     if callable(value):
         raise NotYet(f"Expected a number, found {kind_of(value)}: hand in what it returns.")
-    if hasattr(value, "numpy"):  # of TensorFlow
-        value = value.numpy()
+    value = _plain(value)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    is_number = isinstance(value, (numbers.Real, decimal.Decimal))
+    if isinstance(value, (bool, np.bool_)) or not is_number:
         raise NotYet(f"Expected {what} to be one number, found {kind_of(value)}.")
-    if not np.isfinite(value):
+    if not np.isfinite(float(value)):
         raise NotYet(f"Expected {what} to be a finite number, found {shown(value)}.")
     return float(value)
 
@@ -57,6 +69,28 @@ def whole(value: Any, what: str = "your answer") -> int:
     found = number(value, what)
     that(found == round(found), f"Expected {what} to be a whole number, found {found:g}.")
     return round(found)
+
+
+def truth(value: Any, what: str = "your answer") -> bool:
+    """Expect true or false: Python's, NumPy's, 0 or 1, or the word."""
+    value = _plain(value)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, str) and normal(value) in ("true", "false"):
+        return normal(value) == "true"
+    if isinstance(value, (bool, np.bool_, numbers.Real)) and value in (0, 1):
+        return bool(value)
+    raise NotYet(f"Expected {what} to be `True` or `False`, found {kind_of(value)}.")
+
+
+def items(value: Any, what: str = "your answer") -> list:
+    """Expect several things: a list, a tuple, an array, a generator."""
+    value = _plain(value)
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise NotYet(f"Expected {what} to be a list, found {kind_of(value)}.")
+    if isinstance(value, np.ndarray) and not value.ndim:
+        raise NotYet(f"Expected {what} to be a list, found {kind_of(value)}.")
+    return list(value)
 
 
 def array(
@@ -83,10 +117,11 @@ def array(
 def _as_array(value: Any, what: str) -> np.ndarray:
     if value is None or callable(value) or isinstance(value, (str, Mapping)):
         raise NotYet(f"Expected {what} to be an array, found {kind_of(value)}.")
+    value = _plain(value)
     try:
         found = np.asarray(value)
     except ValueError:
-        raise NotYet(f"{what.capitalize()} has rows of different lengths.") from None
+        raise NotYet(f"{_capital(what)} has rows of different lengths.") from None
     if found.dtype == bool or not np.issubdtype(found.dtype, np.number):
         raise NotYet(f"Expected {what} to be an array of numbers, found {kind_of(value)}.")
     that(
@@ -96,18 +131,20 @@ def _as_array(value: Any, what: str) -> np.ndarray:
 
 
 def mapping(value: Any, keys: Iterable[str], what: str = "your answer") -> dict[str, Any]:
-    """Expect a dictionary with exactly these keys."""
+    """Expect a dictionary with exactly these keys, however they are written."""
     keys = list(keys)
     listed = ", ".join(f'`"{key}"`' for key in keys)
     if not isinstance(value, Mapping):
         raise NotYet(
             f"Expected {what} to be a dictionary with {listed}, found {kind_of(value)}."
         )
-    missing = [key for key in keys if key not in value]
-    that(not missing, f"{what.capitalize()} has no entry for {', '.join(missing)}.")
-    extra = [shown(key) for key in value if key not in keys]
-    that(not extra, f"{what.capitalize()} has {', '.join(extra)}; expected only {listed}.")
-    return dict(value)
+    known = {normal(key): key for key in keys}
+    found = {known[normal(k)]: v for k, v in value.items() if normal(k) in known}
+    missing = [key for key in keys if key not in found]
+    that(not missing, f"{_capital(what)} has no entry for {', '.join(missing)}.")
+    extra = [shown(key) for key in value if normal(key) not in known]
+    that(not extra, f"{_capital(what)} has {', '.join(extra)}; expected only {listed}.")
+    return found
 
 
 def function(value: Any, what: str = "your answer") -> Callable:
@@ -120,23 +157,37 @@ def function(value: Any, what: str = "your answer") -> Callable:
     return value
 
 
+def _plain(value: Any) -> Any:
+    """Make an array of a tensor, and a list of what has to be gone through."""
+    if not isinstance(value, type) and callable(getattr(value, "numpy", None)):
+        return value.numpy()
+    if isinstance(value, (Iterator, range, Set, type({}.values()))):
+        first = guard.limited(
+            lambda: list(itertools.islice(value, _MOST_ITEMS)), CALL_SECONDS
+        )
+        that(len(first) < _MOST_ITEMS, "This goes on and on: does a generator never end?")
+        return first
+    if isinstance(value, (list, tuple)) and any(hasattr(v, "numpy") for v in value):
+        return [_plain(part) for part in value]
+    return value
+
+
 # --- Functions ---------------------------------------------------------------------------
 
 
-def call(answer: Any, *arguments: Any, keep: bool = False) -> Any:
-    """Call a student's function, on copies of the arguments, and expect a result.
+def call(answer: Any, *arguments: Any) -> Any:
+    """Call a student's function, and expect a result.
 
-    Parameters
-    ----------
-    keep
-        Hand over the arguments themselves, to see afterwards whether they were changed.
+    It gets copies of the arguments, and may not change them.
     """
     function(answer)
     _expect_to_take(answer, arguments)
-    if not keep:
-        arguments = tuple(map(_fresh, arguments))
+    given = fresh(arguments)
     before = getattr(sys.stdout, "characters", 0)
-    value = guard.limited(lambda: answer(*arguments), CALL_SECONDS)
+    try:
+        value = guard.limited(lambda: answer(*given), CALL_SECONDS)
+    except guard.OutOfTime as stopped:
+        raise NotYet(too_long(guard.students_line(stopped))) from None
     if holds_blank(value):
         raise NotAttempted
     if value is None:
@@ -144,7 +195,56 @@ def call(answer: Any, *arguments: Any, keep: bool = False) -> Any:
         reason = "It prints; printing is not returning" if printed else "Is it there"
         mark = "." if printed else "?"
         raise NotYet(f"Your function returns nothing. {reason}: `return ...`{mark}")
+    for place, (now, then) in enumerate(zip(given, arguments, strict=True)):
+        that(
+            alike(now, then, tolerance=0),
+            f"Your function changes {_name_of(answer, place)} that it is given, which the "
+            "caller goes on using. Make a new one: `sorted(x)` for `x.sort()`, `x = x * 2` "
+            "for `x *= 2`, a copy for `x[...] = ...` or `out=x`.",
+        )
     return value
+
+
+def steady(answer: Any, *arguments: Any) -> Any:
+    """Call a student's function twice, and expect one and the same result."""
+    first = fresh(call(answer, *arguments))
+    again = call(answer, *arguments)
+    first, again = _plain(first), _plain(again)
+    that(
+        alike(first, again, tolerance=1e-6),
+        "Called twice with the same arguments, your function returns two different things. "
+        "What survives from one call to the next: a list or dictionary as a default value "
+        "(`def f(x, seen=[])`), a global variable, random numbers?",
+    )
+    return again
+
+
+def draws(answer: Any, arguments: Callable[[np.random.Generator], tuple]) -> Any:
+    """Expect a function to draw with the generator that it is given, and no other.
+
+    Parameters
+    ----------
+    arguments
+        Makes the arguments of a call, with this generator among them.
+
+    Returns
+    -------
+        What the function drew.
+    """
+    once, again, other = (
+        fresh(call(answer, *arguments(np.random.default_rng(seed)))) for seed in (1, 1, 2)
+    )
+    that(
+        alike(once, again, tolerance=1e-6),
+        "Two generators in the same state give two different results: somewhere numbers "
+        "are drawn without the generator that your function is given.",
+    )
+    that(
+        not alike(once, other, tolerance=1e-6),
+        "Whatever generator your function is given, it draws the same: is there a fixed "
+        "seed in it, or a generator of its own?",
+    )
+    return once
 
 
 def _expect_to_take(answer: Callable, arguments: tuple) -> None:
@@ -161,9 +261,48 @@ def _expect_to_take(answer: Callable, arguments: tuple) -> None:
         ) from None
 
 
-def _fresh(value: Any) -> Any:
-    changeable = isinstance(value, (np.ndarray, list, dict, set))
-    return copy.deepcopy(value) if changeable else value
+def _name_of(answer: Callable, place: int) -> str:
+    try:
+        name = list(inspect.signature(answer).parameters)[place]
+    except (TypeError, ValueError, IndexError):
+        return "what"
+    return f"`{name}`,"
+
+
+def fresh(value: Any) -> Any:
+    """Copy what can be changed in place: arrays, generators, and what holds such things."""
+    if isinstance(value, (np.ndarray, np.random.Generator)):
+        return copy.deepcopy(value)
+    if type(value) in (list, tuple, set):
+        return type(value)(map(fresh, value))
+    if type(value) is dict:
+        return {key: fresh(part) for key, part in value.items()}
+    return value
+
+
+def alike(one: Any, other: Any, tolerance: float) -> bool:
+    """Compare two values and all that they hold; what cannot be compared is alike."""
+    if isinstance(one, np.random.Generator):
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return list(one) == list(other) and all(
+            alike(one[key], other[key], tolerance) for key in one
+        )
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(
+            alike(a, b, tolerance) for a, b in zip(one, other, strict=True)
+        )
+    one, other = _plain(one), _plain(other)
+    if isinstance(one, (np.ndarray, np.generic, float)):
+        one, other = np.asarray(one), np.asarray(other)
+        if one.dtype.kind not in "fiub" or other.dtype.kind not in "fiub":
+            return np.array_equal(one, other)
+        return one.shape == other.shape and np.allclose(
+            one, other, rtol=tolerance, atol=tolerance, equal_nan=True
+        )
+    if isinstance(one, (int, str, bytes, set, frozenset)):
+        return one == other
+    return True
 
 
 def agree(
@@ -172,6 +311,7 @@ def agree(
     slips: Slips | None = None,
     *,
     tolerance: float = 1e-6,
+    digits: int | None = None,
     what: str = "your answer",
     wrong: str = "",
     case: str = "",
@@ -184,25 +324,31 @@ def agree(
         Known wrong values, by the message for who has them.
     tolerance
         Relative to the largest number expected.
+    digits
+        Instead: how many digits after the point the text asks for. Rounded to that is
+        right, and so is anything more exact.
     wrong
         What to say if it is wrong and no slip explains it. By default the first
         difference is shown.
     case
         For which input, such as ``"For `2`: "``.
     """
-    expected = np.asarray(expected)
+    expected = np.asarray(_plain(expected))
+    found = _plain(found)
     close = tolerance * max(1.0, float(np.abs(expected).max()))
+    if digits is not None:
+        close = 0.51 * 10.0**-digits
     if _same(found, expected, close):
         return
     for message, slip in (slips or {}).items():
         if _same(found, slip, close):
             raise NotYet(message)
     value = number(found, what) if expected.ndim == 0 else _as_array(found, what)
-    if _same(value, expected, close):  # a tensor, or a number in an array
+    if _same(value, expected, close):  # a number in an array
         return
     if expected.ndim == 0:
         told = f"{case}expected {expected:.7g}, found {value:.7g}."
-        raise NotYet(wrong or told[0].upper() + told[1:])
+        raise NotYet(wrong or _capital(told))
     value = array(found, expected.shape, f"{what} {_lower(case)}" if case else what)
     if wrong:
         raise NotYet(wrong)
@@ -227,13 +373,13 @@ def agree_on(
     Parameters
     ----------
     cases
-        Arguments of each call.
+        Arguments of each call. The first is called twice, see `steady`.
     slips
         Functions with a known mistake, by the message for who made it.
     """
     function(answer)
-    for arguments in cases:
-        found = call(answer, *arguments)
+    for k, arguments in enumerate(cases):
+        found = call(answer, *arguments) if k else steady(answer, *arguments)
         with np.errstate(all="ignore"):  # a slip may divide by zero
             wrong = {message: slip(*arguments) for message, slip in (slips or {}).items()}
         case = f"For {_listed(arguments)}: "
@@ -243,7 +389,8 @@ def agree_on(
 
 
 def _same(value: Any, expected: Any, close: float) -> bool:
-    if not isinstance(value, (int, float, list, tuple, np.ndarray, np.generic)):
+    known = (numbers.Real, decimal.Decimal, list, tuple, np.ndarray, np.generic)
+    if not isinstance(value, known):
         return False
     try:
         found = np.asarray(value, dtype=np.float64)
@@ -254,6 +401,74 @@ def _same(value: Any, expected: Any, close: float) -> bool:
     )
 
 
+# --- Measure and conclude ----------------------------------------------------------------
+
+
+def measured(
+    found: Mapping[str, Any],
+    own: Mapping[str, float],
+    *,
+    within: float,
+    slips: Mapping[str, Mapping[str, float]] | None = None,
+    unit: str = "dB",
+) -> dict[str, float]:
+    """Expect the numbers that a student reports to be those that the check measures.
+
+    Parameters
+    ----------
+    found
+        What is reported, by name; may hold more.
+    own
+        What the check measured itself, with the function or network handed in.
+    within
+        How far they may be apart.
+    slips
+        Likely wrong measurements, by the message for who reports one.
+    """
+    reported = {name: number(found[name], f'the number "{name}"') for name in own}
+    for name, right in own.items():
+        value = reported[name]
+        if abs(value - right) <= within:
+            continue
+        for message, wrong in (slips or {}).items():
+            that(abs(value - wrong.get(name, np.nan)) > within, message)
+        near = [k for k in own if k != name and abs(value - own[k]) <= within]
+        that(
+            not near,
+            f'The number "{name}" is the one that belongs to "{(near or [0])[0]}".',
+        )
+        that(abs(value + right) > within, f'The number "{name}" has the wrong sign.')
+        for factor in (100, 0.01):
+            that(
+                abs(value - factor * right) > within * factor,
+                f'The number "{name}" is {value:.4g}, {factor:g} times what it should be: '
+                f"write it in {unit}.",
+            )
+        raise NotYet(
+            f'The number "{name}" is {value:.4g} {unit}. The check measured with what you '
+            f"hand in, and found something that is {abs(value - right):.2g} {unit} away. "
+            "On which photos, at which output and by which metric did you measure?"
+        )
+    return reported
+
+
+def conclusion(value: Any, options: Mapping[str, str], true: str, told: str) -> None:
+    """Expect the letter of the conclusion that follows from what was measured.
+
+    Parameters
+    ----------
+    options
+        By letter, what it says.
+    told
+        The student's numbers, as a sentence without its end.
+    """
+    letter = choose(value, options, "the conclusion")
+    that(
+        letter == true,
+        f"You say that {options[letter]}. {told}: that does not follow.",
+    )
+
+
 # --- Words -------------------------------------------------------------------------------
 
 
@@ -261,7 +476,7 @@ def shown(value: Any) -> str:
     """Quote a value, shortened."""
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"an array of the shape {_sides(value.shape)}"
-    if isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fiu":
         value = np.round(value.astype(float), 6).tolist()
     return guard.code(repr(value), most=60)
 
@@ -286,6 +501,10 @@ def kind_of(value: Any) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} `{name}`"
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _lower(case: str) -> str:
     """Make ``"For `2`: "`` a part of a sentence."""
     return case[0].lower() + case[1:].removesuffix(": ")
@@ -295,5 +514,5 @@ def _listed(arguments: tuple) -> str:
     return ", ".join(map(shown, arguments))
 
 
-def _sides(shape: tuple[int, ...]) -> str:
+def _sides(shape: Sequence[int]) -> str:
     return guard.code(str(tuple(int(side) for side in shape)))

@@ -1,7 +1,9 @@
 """Run a student's code so that whatever it does, the notebook goes on.
 
-It may raise, loop for ever, print without end. What cannot be stopped is a loop inside one
-call of compiled code, such as ``list(itertools.count())``: Ctrl-C cannot stop that either.
+It may raise, loop for ever, print without end. What cannot be stopped is one call of
+compiled code, such as ``list(itertools.count())`` or a large ``np.linalg.svd``: it comes
+to its end first. Another process could be killed, but a network cannot come back from one,
+and TensorFlow does not survive a fork.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: How often code that swallows the first exception is stopped again, in seconds.
-INSIST = 0.05
+#: How often running code is looked at, and stopped again if it swallows that, in seconds.
+TICK = 0.05
+#: Longest wait for code that needs no processor, such as a sleeping one: so many times its
+#: processor time. Distant, since a busy machine may let anyone wait.
+PATIENCE = 20
 
 
 class OutOfTime(BaseException):
@@ -48,8 +53,9 @@ class Sink(io.TextIOBase):
 
 
 def limited(run: Callable[[], T], seconds: float) -> T:
-    """Return what `run` returns, or stop it.
+    """Return what `run` returns, or stop it after so many seconds of processor time.
 
+    What is imported meanwhile is not counted, nor what is spent in a limited call inside.
     In the main thread, where a notebook's cells run, a signal stops it. Where there are no
     such signals (Windows, other threads) it runs in a thread of its own.
 
@@ -64,23 +70,62 @@ def limited(run: Callable[[], T], seconds: float) -> T:
     return _with_thread(run, seconds)
 
 
+class _Meter:
+    """What is left of the time that a piece of code may use."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self.left = seconds
+        self.clock = clock
+        self.seen = clock()
+        self.deadline = time.monotonic() + PATIENCE * seconds
+
+    def is_empty(self, frame: FrameType | None) -> bool:
+        """Count what was used since the last look, if `frame` is not an import."""
+        now = self.clock()
+        if not _imports(frame):
+            self.left -= now - self.seen
+        self.seen = now
+        return self.left < 0 or time.monotonic() > self.deadline
+
+    def skip(self, seconds: float) -> None:
+        """Count nothing of what was used since the last look, which took so long."""
+        self.seen = self.clock()
+        self.deadline += seconds
+
+    def look(self, signum: int, frame: FrameType | None) -> None:
+        """Handle SIGALRM."""
+        if self.is_empty(frame):
+            _stop(frame)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not _with_alarm.__code__:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _with_alarm(run: Callable[[], T], seconds: float) -> T:
-    """Let SIGALRM raise. Another alarm that was set goes off afterwards, in its time."""
+    """Look at the clock at each SIGALRM. Another alarm rings afterwards, in its time."""
     start, trace = time.monotonic(), sys.gettrace()
-    handler = signal.signal(signal.SIGALRM, _stop)
-    before, interval = signal.setitimer(signal.ITIMER_REAL, seconds, INSIST)
+    handler = signal.signal(signal.SIGALRM, _Meter(seconds, time.thread_time).look)
+    before, interval = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:
         return run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.settrace(trace)
         signal.signal(signal.SIGALRM, handler)
+        took = time.monotonic() - start
+        outer = getattr(handler, "__self__", None)
+        if isinstance(outer, _Meter):
+            outer.skip(took)
         if before:
-            left = max(before - (time.monotonic() - start), 1e-3)
-            signal.setitimer(signal.ITIMER_REAL, left, interval)
+            signal.setitimer(signal.ITIMER_REAL, max(before - took, 1e-3), interval)
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
+def _stop(frame: FrameType | None) -> None:
     """Raise, and again at the next line: a bare ``except:`` takes only the first."""
 
     def at_next_line(frame: FrameType, event: str, argument: Any) -> Any:
@@ -100,28 +145,45 @@ def _with_thread(run: Callable[[], T], seconds: float) -> T:
     """Run in a thread; if it takes too long, raise in it, and go on without it."""
     result: list[T] = []
     failure: list[BaseException] = []
+    meters: list[_Meter] = []
 
     def work() -> None:
         try:
+            meters.append(_Meter(seconds, _clock_of_this_thread()))
             result.append(run())
         except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(seconds)
-    for _ in range(10):
-        if not thread.is_alive():
-            break
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(OutOfTime)
-        )
-        thread.join(INSIST)
+    refusals = 0
+    while thread.is_alive() and refusals < 10:
+        thread.join(TICK)
+        if meters and meters[0].is_empty(sys._current_frames().get(thread.ident)):
+            refusals += 1
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(OutOfTime)
+            )
     if failure:
         raise failure[0]
     if not result:
         raise OutOfTime
     return result[0]
+
+
+def _clock_of_this_thread() -> Callable[[], float]:
+    """Return what tells its processor time to others, or that of all threads."""
+    if not hasattr(time, "pthread_getcpuclockid"):  # Windows, macOS
+        return time.process_time
+    clock = time.pthread_getcpuclockid(threading.get_ident())
+
+    def read() -> float:
+        try:
+            return time.clock_gettime(clock)
+        except OSError:  # the thread has ended
+            return 0.0
+
+    return read
 
 
 # --- What went wrong, and where ----------------------------------------------------------

@@ -210,7 +210,7 @@ WRONG = {
     ],
     "q4": [
         Wrong("typo left", lambda p: (p @ TYPO + 16) / 255, "White comes out as 234"),
-        Wrong("still in place", only_typo, "right, the first time"),
+        Wrong("still in place", only_typo, "changes `picture`"),
         Wrong(
             "full range",
             lambda p: p @ np.array([0.299, 0.587, 0.114]),
