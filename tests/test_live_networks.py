@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -30,6 +31,18 @@ def test_exporting_again_gives_the_same_files(name):
     file = export_networks.FOLDER / f"{name}.json"
     assert json.loads(file.read_text(encoding="utf-8")) == description
     assert file.with_suffix(".bin").read_bytes() == weights
+
+
+def test_the_index_names_the_networks_and_nothing_else_does():
+    index = export_networks.FOLDER / "index.json"
+    assert json.loads(index.read_text(encoding="utf-8")) == export_networks.index()
+    files = {path.stem for path in export_networks.FOLDER.glob("*.bin")}
+    assert files == set(export_networks.NETWORKS)
+    for script in export_networks.FOLDER.parent.glob("*.mjs"):
+        text = script.read_text(encoding="utf-8")
+        for entry in export_networks.index():
+            for word in (entry["title"], f'"{entry["name"]}"'):
+                assert word not in re.sub(r"base64,.*", "", text), (script.name, word)
 
 
 def test_tensorflow_js_is_here_and_unchanged():

@@ -4,7 +4,8 @@
 
 For each of the five networks of the article it makes two files in _static/live/networks: a
 list of steps (JSON), and the weights that they name (``float32``, little-endian, one after
-the other). Run it when data/weights changes: a test compares.
+the other). index.json lists them: the page shows these, under these titles, in this order.
+Run it when data/weights changes: a test compares.
 
 The steps are those of `small.small_form`, which draws one pixel where the network draws a
 block, with each batch normalisation folded into the convolution before it. _static/live/
@@ -150,7 +151,7 @@ class Recorder:
         if isinstance(layer, models.DepthToSpace):
             view = enlarged(first, 2)
             view.channels //= 4
-            return {"op": "depth_to_space"}, view
+            return {"op": "depth_to_space", "block": 2}, view
         if isinstance(layer, small.ChannelsToPixels):
             same.channels, same.spread = first.channels // 4, first.spread * 4
             return {"op": "spread", "count": 4}, same
@@ -303,8 +304,13 @@ def placed(recorder: Recorder) -> Iterator[Step]:
         }
 
 
+def index() -> list[dict[str, str]]:
+    """List what the page shows, in its order."""
+    return [{"name": name, "title": models.MODELS[name].title} for name in NETWORKS]
+
+
 def write(folder: Path) -> None:
-    """Write all networks into a folder."""
+    """Write all networks into a folder, and the index last: it names what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:
         description, weights = export(name)
@@ -314,6 +320,8 @@ def write(folder: Path) -> None:
             part.write_bytes(content)
             part.replace(folder / f"{name}{suffix}")
         print(f"{name}: {len(weights):,} bytes, sees {description['halo']} pixels")
+    text = json.dumps(index(), indent=1) + "\n"
+    (folder / "index.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
  * Pictures are in [0, 1], three channels a pixel, row by row, as in Keras.
  */
 
+import { interpolate } from "./pictures.mjs";
+
 /** @typedef {{data: Float32Array, width: number, height: number}} Picture */
 /** @typedef {{start: number, shape: number[]}} Entry where an array starts in the weights */
 /**
@@ -20,7 +22,8 @@ const LEAKY_SLOPE = 0.2;
 /** Largest side of a tile in pixels of the input, without what it shares with others. */
 export const TILE = 128;
 
-/** Names that TensorFlow.js has for the activations that it can merge into a convolution. */
+/** The activations; and the names that TensorFlow.js has for what it merges into a convolution. */
+const ACTIVATIONS = ["linear", "relu", "relu6", "leaky_relu", "silu"];
 const MERGED = { linear: "linear", relu: "relu", relu6: "relu6", leaky_relu: "leakyrelu" };
 
 /** What each operation computes. @type {Record<string, Function>} */
@@ -34,7 +37,16 @@ const OPERATIONS = {
   reverse: (tf, step, [x]) => tf.reverse(x, 3),
   repeat: (tf, step, [x]) =>
     tf.image.resizeNearestNeighbor(x, [x.shape[1] * step.block, x.shape[2] * step.block]),
-  depth_to_space: (tf, step, [x]) => tf.depthToSpace(x, 2, "NHWC"),
+  /**
+   * Keys' cubic with a = -1/2, without clipping; at the border the weights still sum to 1. Of
+   * three channels; sees 2 pixels each way, which `halo` has to contain.
+   */
+  bicubic: (tf, step, [x]) => {
+    const [, height, width] = x.shape;
+    const large = interpolate({ data: x.dataSync(), width, height }, step.block, "bicubic");
+    return tf.tensor4d(large.data, [1, large.height, large.width, 3]);
+  },
+  depth_to_space: (tf, step, [x]) => tf.depthToSpace(x, step.block, "NHWC"),
   /** Repeat the last row of an odd height, the last column of an odd width. */
   pad_to_even: (tf, step, [x]) => {
     const [, height, width] = x.shape;
@@ -75,7 +87,21 @@ function activate(tf, x, name) {
     case "relu6": return tf.relu6(x);
     case "leaky_relu": return tf.leakyRelu(x, LEAKY_SLOPE);
     case "silu": return tf.mul(x, tf.sigmoid(x));
-    default: throw new Error(`Unknown activation ${name}`);
+    default: return tf.clone(x);
+  }
+}
+
+/** Refuse a network that needs more than this page knows, before anything is computed. */
+function checkKnown(title, { op, activation = "linear" }) {
+  for (const [what, name, known] of [
+    ["operation", op, Object.keys(OPERATIONS)],
+    ["activation", activation, ACTIVATIONS],
+  ]) {
+    if (known.includes(name)) continue;
+    throw new Error(
+      `${title} needs the ${what} "${name}", which _static/live/network.mjs does not know. ` +
+        `It knows ${known.join(", ")}.`,
+    );
   }
 }
 
@@ -88,6 +114,7 @@ export class Network {
    */
   constructor(tf, description, weights) {
     this.tf = tf;
+    for (const step of description.steps) checkKnown(description.title, step);
     this.outputs = description.outputs;
     this.halo = description.halo;
     this.steps = description.steps.map((step) => prepared(tf, step, weights));
@@ -179,7 +206,7 @@ function lastUses(steps, outputs) {
 export function tilesOf({ width, height }, side, halo) {
   const spans = (length) => {
     const count = Math.ceil(length / side);
-    const step = 2 * Math.ceil(length / count / 2); // even: Models 4 and 5 halve
+    const step = 2 * Math.ceil(length / count / 2); // even: some networks halve
     const found = [];
     for (let start = 0; start < length; start += step) {
       const end = Math.min(start + step, length);

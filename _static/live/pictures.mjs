@@ -151,12 +151,17 @@ export const BASELINES = ["nearest", "bilinear", "bicubic"];
  */
 export function upscale(lr, scale, method) {
   if (method === "nearest") return repeatBlocks(lr, scale);
-  const tall = stretch(lr, scale, KERNELS[method], "columns");
-  const large = stretch(tall, scale, KERNELS[method], "rows");
+  const large = interpolate(lr, scale, method);
   for (let k = 0; k < large.data.length; k += 1) {
     large.data[k] = Math.min(Math.max(large.data[k], 0), 1);
   }
   return large;
+}
+
+/** The same, as a network needs it: overshoot is not clipped. */
+export function interpolate(lr, scale, method) {
+  const wide = stretch(lr, scale, KERNELS[method], "columns");
+  return stretch(wide, scale, KERNELS[method], "rows");
 }
 
 /** Make the rows longer, or the columns. */
@@ -282,23 +287,30 @@ function blur(plane, width, height) {
 
 // --- Blocks ----------------------------------------------------------------------------
 
-/** Return the mean of each `block` x `block` tile. The sides are multiples of `block`. */
+/** Return the mean of each `block` x `block` tile. The last ones may be cut by the border. */
 export function blockMeans(picture, block) {
-  const [width, height] = [picture.width / block, picture.height / block];
+  const [width, height] = [picture.width, picture.height].map((side) => Math.ceil(side / block));
   const sums = new Float64Array(width * height * 3);
+  const counts = new Float64Array(width * height * 3);
   for (let y = 0; y < picture.height; y += 1) {
     for (let x = 0; x < picture.width; x += 1) {
       const to = (Math.floor(y / block) * width + Math.floor(x / block)) * 3;
       const from = (y * picture.width + x) * 3;
-      for (let c = 0; c < 3; c += 1) sums[to + c] += picture.data[from + c];
+      for (let c = 0; c < 3; c += 1) {
+        sums[to + c] += picture.data[from + c];
+        counts[to + c] += 1;
+      }
     }
   }
-  return { data: Float32Array.from(sums, (sum) => sum / block ** 2), width, height };
+  return { data: Float32Array.from(sums, (sum, k) => sum / counts[k]), width, height };
 }
 
-/** Draw each pixel as a `block` x `block` tile. */
-export function repeatBlocks(picture, block) {
-  const [width, height] = [picture.width * block, picture.height * block];
+/** Draw each pixel as a `block` x `block` tile, within a size. */
+export function repeatBlocks(
+  picture,
+  block,
+  { width, height } = { width: picture.width * block, height: picture.height * block },
+) {
   const data = new Float32Array(width * height * 3);
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
@@ -312,7 +324,7 @@ export function repeatBlocks(picture, block) {
 
 /** Return the PSNR in dB of the best picture that is made of blocks. */
 export function ceilingPsnr(target, block) {
-  return psnr(target, repeatBlocks(blockMeans(target, block), block));
+  return psnr(target, repeatBlocks(blockMeans(target, block), block, target));
 }
 
 /** Say how large the blocks are of which a picture is made: 4, 2 or 1 (none). */
