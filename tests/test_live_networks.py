@@ -8,13 +8,14 @@ import re
 
 import pytest
 
+from srlib import zoo
 from srlib.runs import weights
 from srlib.sources import backbone
 from tools import export_networks, vendor_mathjax
 
 
 def test_the_networks_were_exported_from_the_present_weights():
-    for name in export_networks.NETWORKS:
+    for name in zoo.FINALS:
         file = export_networks.FOLDER / f"{name}.json"
         description = json.loads(file.read_text(encoding="utf-8"))
         _, config = weights.load_trained(name)
@@ -25,7 +26,7 @@ def test_the_networks_were_exported_from_the_present_weights():
         )
 
 
-@pytest.mark.parametrize("name", export_networks.NETWORKS)
+@pytest.mark.parametrize("name", zoo.FINALS)
 def test_exporting_again_gives_the_same_files(name):
     description, weights = export_networks.export(name)
     file = export_networks.FOLDER / f"{name}.json"
@@ -37,7 +38,7 @@ def test_the_index_names_the_networks_and_nothing_else_does():
     index = export_networks.FOLDER / "index.json"
     assert json.loads(index.read_text(encoding="utf-8")) == export_networks.index()
     files = {path.stem for path in export_networks.FOLDER.glob("*.bin")}
-    assert files == set(export_networks.NETWORKS)
+    assert files == set(zoo.FINALS)
     for script in export_networks.FOLDER.parent.glob("*.mjs"):
         text = script.read_text(encoding="utf-8")
         for entry in export_networks.index():

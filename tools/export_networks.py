@@ -39,8 +39,6 @@ from srlib.runs.weights import load_trained  # noqa: E402
 from srlib.sources import backbone  # noqa: E402
 
 FOLDER = ROOT / "_static" / "live" / "networks"
-#: The article's five networks, in its order.
-NETWORKS = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")
 #: What _static/live/network.mjs knows. Keras's name for x * sigmoid(x) is silu.
 ACTIVATIONS = ("linear", "relu", "relu6", "leaky_relu", "silu")
 LEAKY_SLOPE = 0.2
@@ -245,7 +243,7 @@ def export(name: str) -> tuple[dict[str, Any], bytes]:
     Parameters
     ----------
     name
-        One of `NETWORKS`.
+        One of `zoo.NETWORKS`.
 
     Returns
     -------
@@ -275,7 +273,7 @@ def export(name: str) -> tuple[dict[str, Any], bytes]:
     source = backbone.WEIGHTS_FOLDER / f"{config.name}.keras"
     description = {
         "name": name,
-        "title": zoo.NETWORKS[name].title,
+        "title": zoo.NETWORKS[name].short,
         "file": source.name,
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "halo": halo([recorder.views[output["tensor"]] for output in outputs.values()]),
@@ -306,13 +304,13 @@ def placed(recorder: Recorder) -> Iterator[Step]:
 
 def index() -> list[dict[str, str]]:
     """List what the page shows, in its order."""
-    return [{"name": name, "title": models.MODELS[name].title} for name in NETWORKS]
+    return [{"name": name, "title": zoo.NETWORKS[name].short} for name in zoo.FINALS]
 
 
 def write(folder: Path) -> None:
     """Write all networks into a folder, and the index last: it names what is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in NETWORKS:
+    for name in zoo.FINALS:
         description, weights = export(name)
         text = json.dumps(description, indent=1) + "\n"
         for suffix, content in ((".json", text.encode()), (".bin", weights)):

@@ -15,9 +15,8 @@ from PIL import Image
 from playwright.sync_api import Error
 
 from browser.test_access import violations
-from srlib import data, metrics
+from srlib import data, metrics, zoo
 from srlib.runs.weights import load_trained
-from tools import export_networks
 
 LEMURS = data.sample_folder() / "val" / "lemurs-01.jpg"
 ORDER = """async ([url, order]) => {
@@ -88,7 +87,7 @@ def test_what_the_page_computes_is_what_the_course_computes(page, recipe):
         for method in metrics.BASELINES
         for head in targets
     }
-    for name in export_networks.NETWORKS:
+    for name in zoo.FINALS:
         model, _ = load_trained(name)
         made = model(lr[None], training=False)
         expected |= {f"{name} {head}": np.asarray(made[head][0]) for head in targets}
@@ -144,9 +143,9 @@ TILED = """async (names) => {
 
 
 def test_tiles_leave_no_seam_and_odd_sizes_agree_with_keras(page):
-    seen = page.evaluate(TILED, list(export_networks.NETWORKS))
+    seen = page.evaluate(TILED, list(zoo.FINALS))
     lr = np.array(seen["data"], np.float32).reshape(1, 61, 75, 3)
-    for name in export_networks.NETWORKS:
+    for name in zoo.FINALS:
         assert seen[name]["tiled"] < 1e-5, name
         assert seen[name]["narrow"] > 1e-3, f"{name}: without a margin there is a seam"
         assert seen[name]["left"] == 0, f"{name}: memory is not given back"
