@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -51,23 +51,30 @@ def q1(answer: Any) -> str:
         "INTER_AREA": {
             "INTER_AREA: you added up the four pixels. It takes their mean.": 4 * means,
             "INTER_AREA: that is what the default reads. By area all four count.": read,
+            "INTER_AREA: that is the brightest of each four, or the mean of the bright "
+            "ones. It takes the mean of all four, the black ones too.": [200, 200],
         },
         "default": {
             "The default: that is the mean of all four. It reads only two of them, those "
             "next to the middle.": means,
             "The default: you added up two pixels. It takes their mean.": 2 * read,
-            "The default: you read the first two pixels of each four. It reads those next "
-            "to the middle.": halves[:, :2].mean(axis=1),
-            "The default: you read one pixel of each four. It reads two.": halves[:, 0],
+            "The default: you read the first two pixels of each four, or the last two. It "
+            "reads those next to the middle.": expect.Either(
+                [halves[:, :2].mean(axis=1), halves[:, 2:].mean(axis=1)]
+            ),
+            "The default: you read one pixel of each four. It reads two.": (
+                expect.Either(halves.T)
+            ),
         },
     }
     for name, right in {"INTER_AREA": means, "default": read}.items():
         what = f'"{name}"'
-        if isinstance(found[name], (int, float)):
+        if np.ndim(found[name]) == 0 and not isinstance(found[name], Iterable):
             raise NotYet(f"{what}: write a list of two values, one for each new pixel.")
         values = expect.array(found[name], (2,), what)
+        mirrored = {f"{what}: the first value is that of the second half.": right[::-1]}
         wrong = f"{what} is not that. Which old pixels does each new one look at?"
-        expect.agree(values, right, slips[name], what=what, wrong=wrong)
+        expect.agree(values, right, slips[name] | mirrored, what=what, wrong=wrong)
     return (
         "By area the half with two lines is the brighter one. The default sees it black. "
         "Shrunk to four pixels instead of two both would agree: then the default reads "
@@ -118,43 +125,6 @@ q2 = chapter.choice(
 # --- 3 -----------------------------------------------------------------------------------
 
 
-def _square(photo: np.ndarray) -> np.ndarray:
-    height, width = photo.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return photo[top : top + side, left : left + side]
-
-
-def _corner(photo: np.ndarray) -> np.ndarray:
-    side = min(photo.shape[:2])
-    return photo[:side, :side]
-
-
-def _other_corner(photo: np.ndarray) -> np.ndarray:
-    side = min(photo.shape[:2])
-    return photo[-side:, -side:]
-
-
-def _exchanged(photo: np.ndarray) -> np.ndarray:
-    height, width = photo.shape[:2]
-    side = min(height, width)
-    top, left = (width - side) // 2, (height - side) // 2
-    return photo[top : top + side, left : left + side]
-
-
-def _width_only(photo: np.ndarray) -> np.ndarray:
-    """Cut columns off, as if every photo were wide."""
-    height, width = photo.shape[:2]
-    return photo[:, (width - height) // 2 : (width + height) // 2]
-
-
-def _stretched(photo: np.ndarray) -> np.ndarray:
-    import cv2
-
-    side = min(photo.shape[:2])
-    return cv2.resize(photo, (side, side))
-
-
 @chapter.exercise(
     "Cut instead of stretch",
     kind="function",
@@ -191,31 +161,47 @@ def _stretched(photo: np.ndarray) -> np.ndarray:
 def q3(answer: Any) -> str:
     """Return the largest square from the middle of a photo."""
     rng = np.random.default_rng(1)
-    shapes = [(6, 10, 3), (11, 5, 3), (7, 7, 3)]
-    cases = [(rng.integers(0, 256, shape, dtype=np.uint8),) for shape in shapes]
-    slips: dict[str, Callable] = {
-        "Your square begins at the upper left corner. Leave out as much on either side.": (
-            _corner
-        ),
-        "Your square ends at the lower right corner. Leave out as much on either side.": (
-            _other_corner
-        ),
-        "Rows and columns are exchanged: `photo[rows, columns]`, and `height` counts "
-        "rows.": _exchanged,
-        "That is stretched, not cut: everything in the photo is still there.": _stretched,
-        "That is the photo as it was: a slice that is too long keeps everything. Is `side` "
-        "the shorter side?": lambda photo: photo,
-        "A tall photo, here of 11 rows and 5 columns, comes out wrong: it has rows to "
-        "spare, not columns. Which side is the shorter one?": _width_only,
-        "One colour is left. Cut rows and columns, and keep the third axis.": (
-            lambda photo: _square(photo)[..., 0]
-        ),
-        "That is the side. Return the part of the photo.": (
-            lambda photo: min(photo.shape[:2])
-        ),
-    }
-    expect.agree_on(answer, _square, cases, slips)
+    for shape in [(6, 11, 3), (13, 5, 3), (7, 7, 3), (23, 12, 3), (8, 31, 3)]:
+        photo = rng.integers(0, 256, shape, dtype=np.uint8)
+        _expect_square(expect.array(expect.steady(answer, photo)), photo)
     return "Circles stay circles. What is lost is what stood at the two ends."
+
+
+def _expect_square(found: np.ndarray, photo: np.ndarray) -> None:
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    tall = "tall" if height > width else "wide"
+    case = f"A {tall} photo, here of {height} rows and {width} columns, comes out"
+    rows, columns = (*found.shape, 0, 0)[:2]
+    shapes = {
+        (): "That is a number. Return the part of the photo.",
+        (side, side): "One colour is left. Cut rows and columns, and keep the third axis.",
+        photo.shape[:2]: "One colour is left, and nothing is cut off.",
+        photo.shape: "That is the photo as it was: a slice that is too long keeps "
+        "everything. Is `side` the shorter side?",
+    }
+    if found.shape != (side, side, 3):
+        spare = "rows" if height > width else "columns"
+        told = (
+            f"{case} as {rows}x{columns}, and has to be {side}x{side}. It has {spare} to "
+            f"spare. Rows come first: `photo[rows, columns]`."
+        )
+        raise NotYet(shapes.get(found.shape, told))
+    windows = np.lib.stride_tricks.sliding_window_view(photo, (side, side), axis=(0, 1))
+    same = (np.moveaxis(windows, 2, -1) == found).all(axis=(2, 3, 4))
+    expect.that(
+        bool(same.any()),
+        "That is stretched, turned or painted over, not cut: no part of the photo looks "
+        "like what your function returns.",
+    )
+    before = int(np.argwhere(same)[0].max())  # one of the two directions has none to spare
+    after = max(height, width) - side - before
+    ends = {before: "begins in the upper left corner", after: "ends in the lower right"}
+    expect.that(
+        abs(before - after) <= 1,
+        f"Your square {ends.get(0, 'is not in the middle')}: {before} rows or columns are "
+        f"left out before it and {after} after it. Leave out as much on either side.",
+    )
 
 
 # --- 4 -----------------------------------------------------------------------------------
@@ -260,45 +246,46 @@ def q3(answer: Any) -> str:
 )
 def q4(answer: Any) -> str:
     """Return the numbers of the photos in each batch of an epoch."""
-    for case in [(10, 4, 0), (10, 4, 1), (8, 4, 2), (1000, 64, 1), (3, 10, 0)]:
+    cases = [(10, 4, 0), (10, 4, 1), (8, 4, 2), (1000, 64, 1), (3, 10, 0), (31, 7, 5)]
+    for case in cases:
         _expect_epoch(expect.call(answer, *case), *case)
     return "Every photo comes once in an epoch, and every epoch is judged on the same ones."
 
 
 def _expect_epoch(served: Any, count: int, size: int, epoch: int) -> None:
     case = f"For `epoch_of({count}, {size}, {epoch})`: "
-    if isinstance(served, (str, dict)) or not hasattr(served, "__len__"):
-        raise NotYet(f"Expected a list of batches, found {expect.kind_of(served)}.")
+    served = expect.items(served, "what your function returns, the batches,")
     batches = [np.ravel(expect.array(batch, what="a batch")) for batch in served]
     numbers = np.concatenate([*batches, np.zeros(0, int)])
     strange = np.setdiff1d(numbers, np.arange(count))
-    expect.that(
-        not strange.size,
-        f"{case}there is no photo {_first(strange)}; they are numbered from 0 to "
-        f"{count - 1}.",
-    )
     missing = np.setdiff1d(np.arange(count), numbers)
-    expect.that(
-        not missing.size,
-        f"{case}{missing.size} of the {count} photos never come, the first is number "
-        f"{_first(missing)}.",
-    )
     values, times = np.unique(numbers, return_counts=True)
-    expect.that(
-        bool((times == 1).all()),
-        f"{case}photo {_first(values[times > 1])} comes more than once. The last batch may "
-        "be smaller than the others; do not fill it up.",
-    )
-    largest = max(map(len, batches))
-    expect.that(
-        largest <= size,
-        f"{case}a batch holds {largest} photos; at most {size} are allowed.",
-    )
-    least = -(-count // size)
-    expect.that(
-        len(batches) == least,
-        f"{case}you serve {len(batches)} batches; {least} are enough. Fill each but the "
-        "last.",
+    largest, least = max(map(len, batches), default=0), -(-count // size)
+    expect.ladder(
+        (
+            not strange.size,
+            f"{case}there is no photo {_first(strange)}; they are numbered from 0 to "
+            f"{count - 1}.",
+        ),
+        (
+            not missing.size,
+            f"{case}{missing.size} of the {count} photos never come, the first is number "
+            f"{_first(missing)}.",
+        ),
+        (
+            bool((times == 1).all()),
+            f"{case}photo {_first(values[times > 1])} comes more than once. The last batch "
+            "may be smaller than the others; do not fill it up.",
+        ),
+        (
+            largest <= size,
+            f"{case}a batch holds {largest} photos; at most {size} are allowed.",
+        ),
+        (
+            len(batches) == least,
+            f"{case}you serve {len(batches)} batches; {least} are enough. Fill each but "
+            "the last.",
+        ),
     )
 
 
@@ -309,10 +296,11 @@ def _first(numbers: np.ndarray) -> str:
 # --- 5 -----------------------------------------------------------------------------------
 
 
-def _split(files: list[str], keep: Callable[[str], bool]) -> dict[str, list[str]]:
-    photos = sorted(filter(keep, files))
-    count = len(photos) // 5
-    return {"val": photos[:count], "train": photos[count:]}
+_FOLDERS = {
+    "training": "latest lake owl boat attest fern dune arch mill fog test training",
+    "test": "training latest zoo ant cat bee elk contest",
+}
+_FILES = [f"{part}/{name}.jpg" for part in _FOLDERS for name in _FOLDERS[part].split()]
 
 
 @chapter.exercise(
@@ -352,71 +340,68 @@ def _split(files: list[str], keep: Callable[[str], bool]) -> dict[str, list[str]
 )
 def q5(answer: Any) -> str:
     """Return a split that leaves out the test photos."""
-    names = [
-        "latest",
-        "lake",
-        "owl",
-        "boat",
-        "attest",
-        "fern",
-        "dune",
-        "arch",
-        "mill",
-        "fog",
-    ]
-    files = [f"training/{name}.jpg" for name in names]
-    files += [f"test/{name}.jpg" for name in ("zoo", "ant", "cat", "bee", "elk")]
-    files = [files[k] for k in np.random.default_rng(5).permutation(len(files))]
-    given = set(files)
-    split = expect.call(answer, files)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(_FILES))
+        _expect_split(answer, [_FILES[k] for k in order])
+    _expect_split(answer, _FILES)
+    return "None of the photos of the examination is in what the network studies."
+
+
+def _expect_split(answer: Any, files: list[str]) -> None:
+    split = expect.steady(answer, files)
     found = expect.mapping(split, ["val", "train"], "what your function returns")
-    parts = {}
-    for part, value in found.items():
-        if isinstance(value, str) or not isinstance(value, (list, tuple, np.ndarray)):
-            raise NotYet(f'Expected "{part}" to be a list, found {expect.kind_of(value)}.')
-        parts[part] = [str(name) for name in value]
-        strange = [name for name in parts[part] if name not in given]
+    parts = {part: list(map(str, expect.items(found[part], f'"{part}"'))) for part in found}
+    val, train = set(parts["val"]), set(parts["train"])
+    photos = sorted(file for file in files if file.startswith("training/"))
+    right = set(photos[: len(photos) // 5])
+    for part, listed in parts.items():
+        strange = [name for name in listed if name not in files]
         expect.that(
             not strange,
             f'"{part}" names {expect.shown((strange or [""])[0])}, which was not given. '
             "Leave the names as they are.",
         )
-    for part, listed in parts.items():
-        leaked = sum(name.startswith("test/") for name in listed)
         expect.that(
-            not leaked, f'Of the photos in `test`, "{part}" holds {leaked}. Keep them out.'
+            len(listed) == len(set(listed)), f'"{part}" names a photo more than once.'
         )
-    twice = set(parts["val"]) & set(parts["train"])
-    expect.that(not twice, f"{len(twice)} photos are in both parts.")
-    right = _split(files, lambda name: not name.startswith("test/"))
-    gone = sorted(
-        {name for names in right.values() for name in names}.difference(*found.values())
+    for part, listed in parts.items():
+        leaked = sorted(name for name in listed if name.startswith("test/"))
+        expect.that(
+            not leaked,
+            f'Of the photos in `test`, "{part}" holds {len(leaked)}, such as '
+            f"{(leaked or [''])[0]}. Keep them out: the folder is what the name begins "
+            "with. (Do not take things out of a list while you go through it.)",
+        )
+    gone = set(photos) - val - train
+    expect.ladder(
+        (not val & train, f"{len(val & train)} photos are in both parts."),
+        (
+            not any("test" in name for name in gone),
+            "`training/latest.jpg` or its like is missing, and it is no test photo. Look "
+            "at the folder, not for four letters.",
+        ),
+        (
+            not gone,
+            f"{len(gone)} photos of the folder `training` are in neither part: why?",
+        ),
+        (
+            train != right,
+            "The two parts are exchanged: the small one validates, the large one trains.",
+        ),
+        (
+            len(val) == len(right),
+            f"{len(val)} of the {len(photos)} photos outside of `test` validate; expected "
+            "a fifth of them, rounded down. Leave out the test photos before you count.",
+        ),
+        (
+            val == right,
+            "The number is right, the photos are not: the first fifth *by name* validates. "
+            "The names may come in any order, so sort them.",
+        ),
     )
-    expect.that(
-        not any("test" in name for name in gone),
-        "`training/latest.jpg` is missing, and it is no test photo. Look at the folder, "
-        "not for four letters.",
-    )
-    expect.that(
-        not gone, f"{len(gone)} photos of the folder `training` are in neither part: why?"
-    )
-    expect.that(
-        len(parts["val"]) == len(right["val"]),
-        f"{len(parts['val'])} of the 10 photos outside of `test` validate; expected a "
-        "fifth of them. Leave out the test photos before you count.",
-    )
-    expect.that(
-        parts["val"] == right["val"] and sorted(parts["train"]) == right["train"],
-        "The number is right, the photos are not: the first fifth *by name* validates. "
-        "The names may come in any order, so sort them.",
-    )
-    return "None of the photos of the examination is in what the network studies."
 
 
 # --- 6 -----------------------------------------------------------------------------------
-
-#: Least distance of the two numbers in dB; mixed recipes often come out closer.
-_APART = 2.0
 
 _CONCLUSIONS = {
     "a": "the step changes the article's input more",
@@ -431,13 +416,12 @@ _CONCLUSIONS = {
     difficulty=2,
     minutes=15,
     stub="""
-        def moved(recipe):
+        def moved(photo, recipe):
             one = data.make_pair(photo[:-1, :-1], recipe).lr
             return ____
 
 
-        measured = {recipe: moved(recipe) for recipe in data.RECIPES}
-        measured["conclusion"] = ____
+        measured = {"moved": moved, "conclusion": ____}
     """,
     answer="measured",
     hints=(
@@ -447,14 +431,14 @@ _CONCLUSIONS = {
         "The PSNR falls when the difference grows. Which input has the *lower* one?",
     ),
     solution="""
-        def moved(recipe):
+        def moved(photo, recipe):
             views = photo[:-1, :-1], photo[1:, 1:]
             inputs = [data.make_pair(view, recipe).lr for view in views]
             return metrics.psnr(*map(data.as_float, inputs))
 
 
-        measured = {recipe: moved(recipe) for recipe in data.RECIPES}
-        measured["conclusion"] = "a"
+        print({recipe: moved(photo, recipe) for recipe in data.RECIPES})
+        measured = {"moved": moved, "conclusion": "a"}
     """,
     because="""
         The step is the same for both, a fraction of a new pixel. The antialiased input
@@ -466,59 +450,68 @@ _CONCLUSIONS = {
 )
 def q6(answer: Any) -> str:
     """Return how much an input changes when the photo moves by one pixel."""
-    found = expect.mapping(answer, [*data.RECIPES, "conclusion"])
-    psnr = {}
-    for name in data.RECIPES:
-        value = found[name]
-        if isinstance(value, float) and np.isposinf(value):
-            raise NotYet(
-                f'The number "{name}" is infinite: you compare an input with itself. The '
-                "other view begins at `photo[1:, 1:]`."
+    found = expect.mapping(answer, ["moved", "conclusion"])
+    moved = expect.function(found["moved"])
+    files, recipes = data.find_photos(data.sample_folder()).val, list(data.RECIPES)
+    cases = [(data.read_photo(files[k]), r) for k in (15, 3) for r in recipes[::-1]]
+    other = dict(zip(recipes, recipes[::-1], strict=True))
+    slips = {
+        "It is infinite: you compare an input with itself. The other view begins at "
+        "`photo[1:, 1:]`.": lambda *case: np.inf,
+        "Both recipes give the same number: does `moved` hand on `recipe`, for both "
+        "views?": lambda photo, recipe: _psnr(photo, other[recipe], other[recipe]),
+        "The two views are made by two recipes: does `moved` hand on `recipe` twice?": (
+            lambda photo, recipe: _psnr(photo, recipe, other[recipe])
+        ),
+        "You compare pictures of type `uint8`, which have no room below 0: 1 - 2 is 255. "
+        "Turn them into floating point first: `data.as_float`.": _overflown,
+        "That compares the targets. It is the inputs that are asked for, `lr`.": (
+            lambda photo, recipe: expect.Either(
+                _psnr(photo, recipe, recipe, size=k) for k in (1, 2)
             )
-        psnr[name] = expect.number(value, f'the number "{name}"')
-        expect.that(
-            8 < psnr[name] < 60,
-            f'The number "{name}" is {psnr[name]:.3g}. Expected a PSNR in dB between the '
-            "two inputs.",
-        )
-    letter = found["conclusion"]
-    if letter not in tuple(_CONCLUSIONS):
-        raise NotYet('The conclusion is one of the letters `"a"`, `"b"`, `"c"`, in quotes.')
-    article, smooth = psnr["article"], psnr["antialiased"]
-    expect.that(
-        article != smooth,
-        "Both recipes give exactly the same number. Does `moved` hand on `recipe`, for "
-        "both views?",
+        ),
+        "The other view has to move by one row *and* one column, `photo[1:, 1:]`, and no "
+        "further.": lambda photo, recipe: expect.Either(
+            _psnr(photo, recipe, recipe, *step) for step in [(1, 0), (0, 1), (2, 2), (4, 4)]
+        ),
+        **expect.decibels(lambda p, recipe: 10 ** (-_psnr(p, recipe, recipe) / 10)),
+    }
+    expect.agree_on(
+        moved, lambda p, recipe: _psnr(p, recipe, recipe), cases, slips, tolerance=1e-3
     )
-    values = f"{article:.1f} dB (article) and {smooth:.1f} dB (antialiased)"
-    # Right answers on the 95 photos of the sample differ by more than 3.6 dB.
+    values = [_psnr(cases[0][0], recipe, recipe) for recipe in data.RECIPES]
+    told = "`moved` is right. It gives {:.1f} dB (article) and {:.1f} dB (antialiased)"
+    told = told.format(*values)
+    letter = expect.choose(found["conclusion"], _CONCLUSIONS, "the conclusion")
     expect.that(
-        abs(article - smooth) > _APART,
-        f"You measured {values}. The two are further apart, if both views are made by the "
-        "same recipe: does `moved` hand on `recipe` twice?",
+        letter != "b",
+        f"{told}. The PSNR falls when a difference grows: the higher number belongs to the "
+        "input that changes less.",
     )
-    true = "a" if article < smooth else "b"
-    expect.that(
-        not (letter == "b" and true == "a"),
-        f"You measured {values}. The PSNR falls when a difference grows: the higher number "
-        "belongs to the input that changes less.",
-    )
-    expect.that(
-        letter == true,
-        f"You say that {_CONCLUSIONS[letter]}. You measured {values}: that does not "
-        "follow.",
-    )
-    expect.that(
-        true == "a",
-        f"You measured {values}, and your conclusion fits. But the chapter's photo gives "
-        "something else. Are both views of `photo` made by the same recipe, and is it `lr` "
-        "that you compare?",
-    )
-    ratio = 10 ** ((smooth - article) / 10)
+    expect.conclusion(letter, _CONCLUSIONS, "a", told)
+    ratio = 10 ** ((values[1] - values[0]) / 10)
     return (
         f"The step of one pixel changes the article's input {ratio:.1f} times as much, in "
         "squared error, as the antialiased one. That part depends on where the pixels fell."
     )
+
+
+def _inputs(
+    photo: np.ndarray, one: str, two: str, rows: int = 1, columns: int = 1, size: int = 0
+) -> list[np.ndarray]:
+    height, width = photo.shape[:2]
+    views = photo[: height - rows, : width - columns], photo[rows:, columns:]
+    return [pair[size] for pair in map(data.make_pair, views, (one, two))]
+
+
+def _psnr(*arguments: Any, **options: Any) -> float:
+    return float(metrics.psnr(*map(data.as_float, _inputs(*arguments, **options))))
+
+
+def _overflown(photo: np.ndarray, recipe: str) -> expect.Either:
+    one, two = _inputs(photo, recipe, recipe)
+    apart = [(one - two) ** 2, np.float64(one - two) ** 2, np.float64((one - two) ** 2)]
+    return expect.Either(20 * np.log10(255) - 10 * np.log10(np.mean(a)) for a in apart)
 
 
 # --- 7 -----------------------------------------------------------------------------------

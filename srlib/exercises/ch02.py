@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from functools import cache
-from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ progress = chapter.progress
 # --- 1 -----------------------------------------------------------------------------------
 
 _STEPS = {"0.3 dB": 0.3, "3 dB": 3.0, "20 dB": 20.0}
+_NEAR = 0.6  # per cent: whole numbers are exact enough
 
 
 @chapter.exercise(
@@ -47,30 +49,34 @@ def q1(answer: Any) -> str:
     for name, gain in _STEPS.items():
         value = expect.number(found[name], f'"{name}"')
         left = 10 ** (-gain / 10)
-        if _near(value, 100 * (1 - left)):
-            continue
-        expect.that(value >= 0, f"{name}: write how far it falls as a positive number.")
-        expect.that(
-            not np.isclose(value, 1 - left, atol=0.006),
-            f"{name}: that is the part of 1. Write it in per cent.",
-        )
-        expect.that(
-            not (_near(value, 100 * left) or np.isclose(value, left, atol=0.006)),
-            f"{name}: that is what is left of the squared error. By how much did it fall?",
-        )
-        expect.that(
-            not _near(value, 100 * (1 - 10 ** (-gain / 20))),
-            f"{name}: by so much the error itself falls, the root of the squared one.",
-        )
-        raise NotYet(
+        slips = {
+            "write how far it falls as a positive number.": -100 * (1 - left),
+            "that is what is left of the squared error. By how much did it fall?": (
+                100 * left
+            ),
+            "by so much the error itself falls, the root of the squared one.": (
+                100 * (1 - 10 ** (-gain / 20))
+            ),
+            "decibels are powers of 10, not of e.": 100 * (1 - np.exp(-gain / 10)),
+            "by so much the squared error was larger before. Compare with what it was: how "
+            "much of that has gone?": 100 * (1 / left - 1),
+        }
+        parts = {
+            "that is the part of 1. Write it in per cent.": 1 - left,
+            "that is the factor, or all of it. By how many per cent does it fall?": 1
+            / left,
+            "that is what is left, as a part of 1. Write what has gone, in per cent.": left,
+        }
+        wrong = (
             f"{name}: not by {value:g} per cent. 10 dB are a factor of 10 in the squared "
             "error, 3 dB nearly a factor of 2."
         )
+        named = {f"{name}: {message}": slip for message, slip in slips.items()}
+        if abs(value - 100 * (1 - left)) > _NEAR:
+            for message, slip in parts.items():
+                expect.that(abs(value - slip) > 0.006, f"{name}: {message}")
+        expect.agree(value, 100 * (1 - left), named, within=_NEAR, wrong=wrong)
     return "The 0.3 dB that the article gains are a squared error 7 per cent smaller."
-
-
-def _near(value: float, right: float) -> bool:
-    return abs(value - right) <= 0.6
 
 
 # --- 2 -----------------------------------------------------------------------------------
@@ -105,41 +111,32 @@ def q2(answer: Any) -> str:
     names = ("of the PSNRs", "of the squared errors")
     found = expect.mapping(answer, names)
     first, second = (expect.number(found[name], f'"{name}"') for name in names)
-    log = {
-        name: -10 * np.log10(value)
-        for name, value in {"mean": 0.00505, "sum": 0.0101, "root": 0.055**2}.items()
-    }
-
-    def is_(value: float, right: float) -> bool:
-        return abs(value - right) < 0.06
-
     expect.that(
-        not (is_(first, log["mean"]) and is_(second, 30)),
+        abs(first - 22.97) > 0.06 or abs(second - 30) > 0.06,
         "You have them the other way round.",
     )
-    expect.that(
-        is_(first, 30), f"The mean of 20 and 40 is not {first:g}: just add and divide by 2."
-    )
-    expect.that(
-        not is_(second, 30),
+    wrong = f"The mean of 20 and 40 is not {first:g}: just add and divide by 2."
+    expect.agree(first, 30, digits=1, wrong=wrong)
+    slips = {
         "The two means differ. Turn both PSNRs into squared errors, take the mean of "
-        "those, and turn it into dB.",
-    )
-    expect.that(
-        not np.isclose(second, 0.00505, rtol=0.01),
-        "That is the mean of the squared errors. Turn it into dB.",
-    )
-    expect.that(
-        not is_(second, log["sum"]), "You added the squared errors. Divide by 2 as well."
-    )
-    expect.that(
-        not is_(second, log["root"]),
-        "You took the mean of the errors' roots, 0.1 and 0.01. Take that of the squares.",
-    )
-    expect.that(
-        is_(second, log["mean"]),
-        f"The PSNR of the mean squared error is not {second:.4g}. 20 dB is a squared error "
-        "of 0.01, 40 dB one of 0.0001.",
+        "those, and turn it into dB.": lambda: 30,
+        "You added the squared errors. Divide by 2 as well.": (
+            lambda: -10 * np.log10(0.0101)
+        ),
+        "You took the mean of the errors' roots, 0.1 and 0.01. Take that of the squares.": (
+            lambda: -20 * np.log10(0.055)
+        ),
+        **expect.decibels(lambda: 0.00505),
+    }
+    if abs(second - 0.00505) < 1e-4:
+        raise NotYet("That is the mean of the squared errors. Turn it into dB.")
+    expect.agree(
+        second,
+        -10 * np.log10(0.00505),
+        {message: slip() for message, slip in slips.items()},
+        digits=1,
+        wrong=f"The PSNR of the mean squared error is not {second:.4g}. 20 dB is a squared "
+        "error of 0.01, 40 dB one of 0.0001.",
     )
     return (
         "The bad picture decides nearly alone: were the other perfect, it would be 23.01."
@@ -149,28 +146,36 @@ def q2(answer: Any) -> str:
 # --- 3 -----------------------------------------------------------------------------------
 
 
-def _score(
-    targets: np.ndarray,
-    pictures: np.ndarray,
-    *,
-    cast: bool = True,
-    every: bool = True,
-    clip: bool = True,
-) -> float:
-    """Do what ``tf.image.psnr`` does, with some of three mistakes."""
-    t = targets.astype(np.float64) / (1 if cast else 255)
-    p = np.clip(pictures, 0, 255) if clip else pictures
-    errors = np.mean((p.astype(np.float64) - t) ** 2, axis=(1, 2, 3))
-    scores = 10 * np.log10(255**2 / errors)
-    return float(scores.mean() if every else scores[0])
-
-
 _MISTAKES = {
     "cast": "One of the two is still `uint8`, and `tf.image.psnr` divides that one by 255, "
     "and not the other.",
     "every": "The result is that of the first picture alone.",
     "clip": "Values below 0 and above 255 are taken as they are. A screen clips them.",
 }
+
+
+def _errors(
+    targets: np.ndarray, pictures: np.ndarray, *, cast: bool = True, clip: bool = True
+) -> np.ndarray:
+    """Return the squared errors, for peak 1, that ``tf.image.psnr`` finds."""
+    targets = np.float64(targets) / (1 if cast else 255)
+    pictures = np.float64(np.clip(pictures, 0, 255) if clip else pictures)
+    return np.mean((pictures - targets) ** 2, axis=(1, 2, 3)) / 255**2
+
+
+def _score(
+    targets: np.ndarray, pictures: np.ndarray, *, every: bool = True, **how: bool
+) -> float:
+    scores = -10 * np.log10(_errors(targets, pictures, **how))
+    return float(scores.mean() if every else scores[0])
+
+
+def _left(*done: bool) -> str:
+    """Say which of the mistakes are left."""
+    left = [text for text, good in zip(_MISTAKES.values(), done, strict=True) if not good]
+    return left[0] + (
+        f" And that is not all: {len(left)} mistakes are left." * bool(left[1:])
+    )
 
 
 @chapter.exercise(
@@ -217,46 +222,46 @@ _MISTAKES = {
 def q3(answer: Any) -> str:
     """Return the mean PSNR of a stack, in spite of mixed types."""
     rng = np.random.default_rng(3)
-    targets = rng.integers(0, 256, (3, 12, 12, 3), dtype=np.uint8)
-    spread = np.array([60, 20, 10])[:, None, None, None]
-    pictures = np.float32(targets + spread * rng.normal(size=targets.shape))
-    found = expect.call(answer, targets, pictures)
-    size = np.size(found.numpy() if hasattr(found, "numpy") else found)
-    expect.that(
-        size != len(targets), "That is one score for each picture. Return their mean."
-    )
-    value = expect.number(found, "what your function returns")
-    for kept in product([True, False], repeat=3):
-        done = dict(zip(_MISTAKES, kept, strict=True))
-        if all(kept) or not np.isclose(value, _score(targets, pictures, **done), atol=0.01):
-            continue
-        left = [_MISTAKES[name] for name, right in done.items() if not right]
-        more = f" And that is not all: {len(left)} mistakes are left." if left[1:] else ""
-        raise NotYet(left[0] + more)
-    clipped = np.clip(pictures, 0, 255)
-    whole = 10 * np.log10(255**2 / np.mean((clipped - targets) ** 2))
-    expect.that(
-        not np.isclose(value, whole, atol=0.01),
+    cases = []
+    for shape in [(3, 12, 12, 3), (5, 7, 19, 3)]:
+        targets = rng.integers(0, 256, shape, dtype=np.uint8)
+        spread = np.geomspace(60, 10, len(targets))[:, None, None, None]
+        cases.append((targets, np.float32(targets + spread * rng.normal(size=shape))))
+    slips = {
+        _left(*done): functools.partial(_score, **dict(zip(_MISTAKES, done, strict=True)))
+        for done in itertools.product([True, False], repeat=3)
+        if not all(done)
+    }
+    slips |= {
+        "That is one score for each picture. Return their mean.": lambda t, p: (
+            expect.Either(
+                -10 * np.log10(_errors(t, p, cast=cast, clip=clip))
+                for cast, clip in itertools.product([True, False], repeat=2)
+            )
+        ),
         "You average the squared errors of all pictures and take the logarithm once. This "
-        "course takes the mean of the pictures' own scores.",
-    )
-    expect.that(
-        not np.isclose(value, _score(targets, pictures) + 20 * np.log10(255), atol=0.01),
-        "Your pictures run to 1 now, and the peak is still 255. That alone adds 48 dB.",
-    )
-    with np.errstate(invalid="ignore"):
-        turned = [np.uint8(pictures), np.uint8(np.rint(pictures))]
-    expect.that(
-        not any(np.isclose(value, _score(targets, p), atol=0.01) for p in turned),
+        "course takes the mean of the pictures' own scores.": (
+            lambda t, p: -10 * np.log10(_errors(t, p).mean())
+        ),
         "`uint8` has no room for values below 0 and above 255, and does not clip them: 256 "
-        "becomes 0. Clip before you turn the pictures into `uint8`.",
-    )
-    expect.that(
-        value > 0,
-        f"Found {value:.1f} dB, less than nothing: one of the two is divided by 255 and "
-        "the other is not.",
-    )
-    expect.agree(value, _score(targets, pictures), tolerance=1e-3)
+        "becomes 0. Clip before you turn the pictures into `uint8`.": (
+            lambda t, p: expect.Either(
+                _score(t, turn(p).astype(np.int64).astype(np.uint8))
+                for turn in (np.trunc, np.rint)
+            )
+        ),
+        "That is the sum of the scores. Return their mean.": lambda t, p: (
+            _score(t, p) * len(t)
+        ),
+        "That is the score of one picture alone. Return the mean of all.": (
+            lambda t, p: expect.Either(-10 * np.log10(_errors(t, p)))
+        ),
+        **expect.decibels(_errors),
+        "The pictures are cut to the range from 0 to 1, and run to 255.": (
+            lambda t, p: _score(t, np.clip(p, 0, 1))
+        ),
+    }
+    expect.agree_on(answer, _score, cases, slips, tolerance=1e-3)
     return "Types, stack and range: now the score grows when a network gets better."
 
 
@@ -307,32 +312,70 @@ def _brightness(
 )
 def q4(answer: Any) -> str:
     """Return the brightness Y, and leave the picture as it is."""
-    picture = np.random.default_rng(4).random((4, 5, 3))
-    full = metrics.Y_WEIGHTS / 219 * 255
+    rng = np.random.default_rng(4)
+    right = metrics.Y_WEIGHTS
     slips = {
         "White comes out as 234 of 255, and has to be 235. Is each of the three weights "
-        "right?": _brightness(picture, _TYPO),
+        "right?": lambda p: _brightness(p, _TYPO),
         "That is the range from 0 to 255. In this one black is 16 and white 235.": (
-            _brightness(picture, full, 0)
+            lambda p: _brightness(p, right / 219 * 255, 0)
         ),
-        "Black has to be 16: is something missing?": _brightness(picture, offset=0),
+        "Black has to be 16: is something missing?": lambda p: _brightness(p, offset=0),
         "That runs from 16 to 235. Return it in [0, 1]: divide by 255.": (
-            255 * _brightness(picture)
+            lambda p: 255 * _brightness(p)
         ),
-        "One of the factors of 255 is gone, and another is still there.": (
-            (picture @ metrics.Y_WEIGHTS / 255 + 16) / 255
+        "One of the factors of 255 is gone, and another is still there.": lambda p: (
+            expect.Either(
+                wrong
+                for y in (p @ right, p @ _TYPO)
+                for wrong in [(y / 255 + 16) / 255, y / 255 + 16, y + 16 / 255]
+            )
+        ),
+        "You round, or turn it into `uint8`. Y is a number in [0, 1]: leave it as it is.": (
+            lambda p: expect.Either(
+                turn(255 * _brightness(p, w)) / 255
+                for turn in (np.rint, np.floor)
+                for w in (right, _TYPO)
+            )
+        ),
+        "Red and blue are exchanged. The picture's colours come in the order R, G, B.": (
+            lambda p: expect.Either(_brightness(p[..., ::-1], w) for w in (right, _TYPO))
+        ),
+        "That is the mean of the three colours. The eye sees green as the brightest.": (
+            lambda p: expect.Either([p.mean(axis=-1), _brightness(p, np.full(3, 73.0))])
+        ),
+        "Those are the weights of HDTV, 0.2126, 0.7152 and 0.0722. Here red, green and "
+        "blue count 0.299, 0.587 and 0.114.": lambda p: expect.Either(
+            _brightness(p, np.array([0.2126, 0.7152, 0.0722]) * n, offset)
+            for n, offset in [(219, 16), (255, 0)]
         ),
     }
-    expect.agree(
-        expect.call(answer, picture),
-        _brightness(picture),
-        slips,
-        tolerance=1e-5,
-        what="what your function returns",
-        wrong="The brightness of some colours is wrong. Red, green and blue count 0.299, "
-        "0.587 and 0.114 of 219 steps, and black is 16.",
-    )
+    for shape in [(4, 5, 3), (7, 3, 3)]:
+        picture = rng.random(shape)
+        picture[0, 0], picture[1, 1] = 0, 1
+        found = expect.steady(answer, picture)
+        known = {message: slip(picture) for message, slip in slips.items()}
+        wrong = _weighed(picture, found)
+        y = _brightness(picture)
+        what = "what your function returns"
+        expect.agree(found, y, known, tolerance=1e-5, what=what, wrong=wrong)
     return "White is 235, and the picture is still what it was."
+
+
+def _weighed(picture: np.ndarray, found: Any) -> str:
+    """Say by which weights a brightness was made, if it was by any."""
+    y = np.ravel(np.asarray(found, np.float64))
+    known = np.concatenate([picture.reshape(-1, 3), np.ones((picture[..., 0].size, 1))], 1)
+    if y.size == len(known):
+        fit, rest, *_ = np.linalg.lstsq(known, 255 * y)
+        if rest.size and rest[0] < 1e-3:
+            red, green, blue, black = np.round(fit, 3)
+            return (
+                f"You weigh red with {red:g}, green with {green:g} and blue with {blue:g}, "
+                f"and black comes out as {black:g}. They should count 0.299, 0.587 and "
+                "0.114 of 219 steps, and black is 16."
+            )
+    return "The brightness of some colours is wrong, and it is no sum of the three."
 
 
 # --- 5 -----------------------------------------------------------------------------------
@@ -372,58 +415,49 @@ def q4(answer: Any) -> str:
         Enlarged twice by 2, the new pixels in the middle are made of new pixels, and the
         corners of the straight lines are cut off. That is a little smoother.
     """,
-    seconds=30,
 )
 def q5(answer: Any) -> str:
     """Return bilinear interpolation as a network."""
+    import tensorflow as tf
+
     model = networks.built(answer)
-    shapes = model.compute_output_shape((1, 10, 14, 3))
-    for scale in data.SCALES:
-        found = tuple(shapes[f"x{scale}"][1:3])
-        expect.that(
-            found == (10 * scale, 14 * scale),
-            f"From 10x14 pixels x{scale} makes {found[0]}x{found[1]}: it enlarges to a "
-            "size, not by a factor.",
-        )
     size = model.count_params()
     expect.that(
         not size,
         f"Your network has {size:,} parameters. Interpolation has none: which layers "
         "enlarge without weights?",
     )
-    picture = np.random.default_rng(5).random(
-        (1, networks.SIDE, networks.SIDE, 3), np.float32
-    )
-    drawn = model.predict_on_batch(picture)
+    picture = np.random.default_rng(5).random((1, 10, 14, 3), np.float32)
+    drawn = networks.draw(model, picture)
+    x2 = metrics.upscale(picture, 2, "bilinear")
+    twice, blocks = (metrics.upscale(x2, 2, how) for how in ("bilinear", "nearest"))
     for scale in data.SCALES:
-        head = f"x{scale}"
-        found = expect.array(np.asarray(drawn[head]), what=f"the output {head}")
-        twice = metrics.upscale(metrics.upscale(picture, 2, "bilinear"), 2, "bilinear")
+        head, made = f"x{scale}", np.shape(drawn[f"x{scale}"])[1:3]
+        expect.that(
+            made == (10 * scale, 14 * scale),
+            f"From 10x14 pixels {head} makes {made[0]}x{made[1]}: it enlarges to a size, "
+            "not by a factor.",
+        )
+        cubic = tf.image.resize(picture, (10 * scale, 14 * scale), "bicubic")
         slips = {
             f"{head} repeats pixels: that is nearest neighbour.": (
                 metrics.upscale(picture, scale, "nearest")
             ),
-            "x4 is enlarged twice by 2. That is smoother than once by 4: where do the new "
-            "pixels lie?": twice if scale == 4 else np.nan,
-            "x4 has the blocks of nearest neighbour: x2 was enlarged by repeating.": (
-                metrics.upscale(metrics.upscale(picture, 2, "bilinear"), 2, "nearest")
-                if scale == 4
-                else np.nan
+            f"{head} is not bilinear but bicubic, which takes sixteen pixels, not four.": (
+                np.asarray(cubic)
             ),
+            "x4 is enlarged twice by 2. That is smoother than once by 4: where do the new "
+            "pixels lie?": twice,
+            "x4 has the blocks of nearest neighbour: x2 was enlarged by repeating.": blocks,
         }
-        expect.agree(
-            found,
-            metrics.upscale(picture, scale, "bilinear"),
-            slips,
-            tolerance=1e-4,
-            wrong=f"{head} is not bilinear interpolation of the input.",
-        )
+        right = metrics.upscale(picture, scale, "bilinear")
+        wrong = f"{head} is not bilinear interpolation of the input."
+        expect.agree(drawn[head], right, slips, tolerance=1e-4, wrong=wrong)
     return "It scores what the table says for bilinear, and there is nothing to train."
 
 
 # --- 6 -----------------------------------------------------------------------------------
 
-_SIZES = (1, 3, 5, 7, 9)
 _CONCLUSIONS = {
     "a": "each wider window gains about as much as the one before",
     "b": "beyond 5 there is next to nothing to gain",
@@ -440,26 +474,25 @@ _CONCLUSIONS = {
         train = data.load_pairs(photos.take(train=50), "train", "antialiased")
 
 
-        def scored(size):
+        def scored(size, train, val):
             return ____
 
 
-        measured = {f"{size}": scored(size) for size in (1, 3, 5, 7, 9)}
-        measured["conclusion"] = ____
+        measured = {"scored": scored, "conclusion": ____}
     """,
     answer="measured",
     hints=(
         "`metrics.fit_linear_filter` takes the inputs, the targets, the scale and `size`. "
         "Fit on `train`; `data.as_float` makes [0, 1] of its `lr` and `x2`.",
-        "Score on `lr` and `hr`, which the chapter made of the validation photos: "
-        "`metrics.apply_linear_filter(lr, weights, 2)`, `metrics.psnr`, and the mean.",
+        "Score on `val`, in the same way: `metrics.apply_linear_filter(lr, weights, 2)`, "
+        "`metrics.psnr`, and the mean.",
         "Write down the four steps, from 1 to 3, from 3 to 5 and so on. Are they alike?",
     ),
     solution="""
         train = data.load_pairs(photos.take(train=50), "train", "antialiased")
 
 
-        def scored(size):
+        def scored(size, train, val):
             small, large = data.as_float(train.lr), data.as_float(train.x2)
             weights = metrics.fit_linear_filter(small, large, 2, size=size)
             val_lr, val_x2 = data.as_float(val.lr), data.as_float(val.x2)
@@ -467,8 +500,8 @@ _CONCLUSIONS = {
             return metrics.psnr(val_x2, pictures).mean()
 
 
-        measured = {f"{size}": scored(size) for size in (1, 3, 5, 7, 9)}
-        measured["conclusion"] = "b"
+        print([scored(size, train, val) for size in (1, 3, 5, 7, 9)])
+        measured = {"scored": scored, "conclusion": "b"}
     """,
     because="""
         A window of 1 sees one pixel: all it can do is what nearest neighbour does. The
@@ -483,47 +516,49 @@ _CONCLUSIONS = {
 )
 def q6(answer: Any) -> str:
     """Return the scores of linear filters with windows of five sizes."""
-    found = expect.mapping(answer, [*map(str, _SIZES), "conclusion"])
-    psnr = []
-    for size in _SIZES:
-        value = expect.number(found[str(size)], f"the score of window {size}")
-        expect.that(
-            10 < value < 50,
-            f"The score of window {size} is {value:.3g}. Expected a PSNR in dB: the mean "
-            "over the photos.",
-        )
-        psnr.append(value)
-    letter = found["conclusion"]
-    if letter not in tuple(_CONCLUSIONS):
-        raise NotYet('The conclusion is one of the letters `"a"`, `"b"`, `"c"`, in quotes.')
-    expect.that(
-        len(set(psnr)) > 1,
-        "All windows have the same score. Does `scored` hand on `size` to "
-        "`metrics.fit_linear_filter`?",
+    found = expect.mapping(answer, ["scored", "conclusion"])
+    pairs = networks.unseen("antialiased")
+    cases = [
+        (size, pairs[start : start + 3], pairs[7:11]) for size, start in [(3, 0), (1, 15)]
+    ]
+    slips = {
+        "That is the score on the training photos. Apply the filter to `val`.": (
+            lambda size, train, val: _scored(size, train, train).mean()
+        ),
+        "The filter is found on the validation photos. Find it on `train`.": (
+            lambda size, train, val: _scored(size, val, val).mean()
+        ),
+        "Every size gives the same score: hand on `size` to `metrics.fit_linear_filter`.": (
+            lambda size, train, val: expect.Either(
+                _scored(other, train, val).mean() for other in (1, 3, 5)
+            )
+        ),
+        "The squared errors of all photos are averaged before the logarithm. Take the mean "
+        "of the photos' PSNRs.": (
+            lambda *case: -10 * np.log10(np.mean(10 ** (-_scored(*case) / 10)))
+        ),
+        "That is one score for each photo. Return their mean.": _scored,
+        "That is the score of one photo. Return the mean of all.": (
+            lambda *case: expect.Either(_scored(*case))
+        ),
+        **expect.decibels(lambda *case: 10 ** (-_scored(*case) / 10)),
+    }
+    scored = found["scored"]
+    expect.agree_on(
+        scored, lambda *case: _scored(*case).mean(), cases, slips, tolerance=3e-4
     )
-    gains = [later - before for before, later in pairwise(psnr)]
-    listed = ", ".join(f"{gain:+.2f}" for gain in gains)
-    expect.that(
-        gains[0] > 0.2,
-        f"Your steps are {listed} dB. From 1 to 3 there should be a large one: is each "
-        "filter applied with its own weights?",
-    )
-    expect.that(
-        gains[1] > 0.03,
-        f"Your steps are {listed} dB. So it is with the article's recipe. Take antialiased "
-        "pairs, `val` as well as `train`.",
-    )
-    beyond = psnr[-1] - psnr[2]
-    true = "c" if beyond < -0.1 else "b" if beyond < gains[0] / 4 else "a"
-    expect.that(
-        letter == true,
-        f"You say: {_CONCLUSIONS[letter]}. Your steps are {listed} dB: that does not "
-        "follow.",
-    )
+    told = "`scored` is right. On the sample the steps are +1.88, +0.15, +0.01 and +0.00 dB"
+    expect.conclusion(found["conclusion"], _CONCLUSIONS, "b", told)
     return (
-        f"Your steps are {listed} dB. Nearly all that a linear filter can use lies within "
-        "two pixels. A network may find more further out, since it is not linear."
+        "Nearly all that a linear filter can use lies within two pixels. A network may "
+        "find more further out, since it is not linear."
     )
+
+
+def _scored(size: int, train: data.Pairs, val: data.Pairs) -> np.ndarray:
+    lr, x2, val_lr, val_x2 = map(data.as_float, (train.lr, train.x2, val.lr, val.x2))
+    weights = metrics.fit_linear_filter(lr, x2, 2, size=size)
+    return metrics.psnr(val_x2, metrics.apply_linear_filter(val_lr, weights, 2))
 
 
 # --- 7 -----------------------------------------------------------------------------------
@@ -587,25 +622,27 @@ def q7(answer: Any) -> str:
         f"PSNR {score:.2f} dB (bicubic: {bicubic:.2f}), SSIM {opinion:.3f} (bicubic: "
         f"{similar:.3f})"
     )
-    expect.that(
-        score > bicubic or opinion >= similar,
-        f"{means}. Worse by both opinions. Start from something that PSNR prefers to "
-        "bicubic, and spoil it less.",
-    )
-    expect.that(
-        score > bicubic,
-        f"{means}. The PSNR has to be higher than that of bicubic. Start from something "
-        "better.",
-    )
-    expect.that(
-        opinion < similar,
-        f"{means}. Better by both opinions: no one is fooled. You have "
-        f"{score - bicubic:.2f} dB to give away. What does SSIM mind most?",
-    )
-    expect.that(
-        opinion <= similar - _LESS,
-        f"{means}. You are on the way. SSIM has to fall by {_LESS} or more, and "
-        f"{score - bicubic:.2f} dB of PSNR are left.",
+    expect.ladder(
+        (
+            score > bicubic or opinion >= similar,
+            f"{means}. Worse by both opinions. Start from something that PSNR prefers to "
+            "bicubic, and spoil it less.",
+        ),
+        (
+            score > bicubic,
+            f"{means}. The PSNR has to be higher than that of bicubic. Start from "
+            "something better.",
+        ),
+        (
+            opinion < similar,
+            f"{means}. Better by both opinions: no one is fooled. You have "
+            f"{score - bicubic:.2f} dB to give away. What does SSIM mind most?",
+        ),
+        (
+            opinion <= similar - _LESS,
+            f"{means}. You are on the way. SSIM has to fall by {_LESS} or more, and "
+            f"{score - bicubic:.2f} dB of PSNR are left.",
+        ),
     )
     return f"{means}. By the one number it is better, by the other and by eye it is worse."
 

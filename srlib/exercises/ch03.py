@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from srlib import metrics
+from srlib import data, metrics
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 
@@ -17,10 +19,10 @@ progress = chapter.progress
 # --- 1 -----------------------------------------------------------------------------------
 
 
-def _count(filters: int, *, biases: int = 1, heads: int = 2) -> int:
-    first = (3 * 3 * 3 + biases) * filters
-    second = (3 * 3 * filters + biases) * filters
-    return first + second + heads * (filters + biases) * 3
+def _count(filters: int, *, biases: tuple[int, ...] = (1, 1, 1), heads: int = 2) -> int:
+    first = (3 * 3 * 3 + biases[0]) * filters
+    second = (3 * 3 * filters + biases[1]) * filters
+    return first + second + heads * (filters + biases[2]) * 3
 
 
 @chapter.exercise(
@@ -54,22 +56,33 @@ def _count(filters: int, *, biases: int = 1, heads: int = 2) -> int:
 )
 def q1(answer: Any) -> str:
     """Parameters of Model 1 with so many filters."""
+    some = [biases for biases in itertools.product([0, 1], repeat=3) if not all(biases)]
     slips = {
-        "You count the kernels' weights. Each filter also has a constant, its bias.": (
-            lambda filters: _count(filters, biases=0)
+        "You count the kernels' weights. Each filter also has a constant, its bias, in all "
+        "of the four convolutions.": (
+            lambda n: expect.Either(_count(n, biases=biases) for biases in some)
         ),
         "That is the form with one output. Here both heads count, x2 and x4.": (
-            lambda filters: _count(filters, heads=1)
+            lambda n: _count(n, heads=1)
+        ),
+        "That is without the heads, which are convolutions of 1x1.": (
+            lambda n: _count(n, heads=0)
         ),
         "The second convolution has `filters` channels in, not 3.": (
-            lambda filters: 2 * 28 * filters + 6 * (filters + 1)
+            lambda n: 56 * n + 6 * (n + 1)
         ),
-        "The heads' kernels are 1x1, not 3x3.": (
-            lambda filters: _count(filters) + 2 * 8 * filters * 3
+        "The first convolution has 3 channels in, the colours.": lambda n: expect.Either(
+            _count(n) + 9 * n * (channels - 3) for channels in (n, 1)
         ),
-        "It is right for 64 filters alone: use the argument.": lambda filters: _count(64),
+        "The heads' kernels are 1x1, not 3x3.": lambda n: _count(n) + 2 * 8 * n * 3,
+        "The heads have 3 filters each, one for each colour.": (
+            lambda n: _count(n) - 2 * 2 * (n + 1)
+        ),
+        "It is right for one number of filters alone: use the argument.": (
+            lambda n: expect.Either(map(_count, (32, 64)))
+        ),
     }
-    expect.agree_on(answer, _count, [(32,), (64,), (5,)], slips)
+    expect.agree_on(answer, _count, [(32,), (64,), (5,), (17,)], slips)
     return "Half the filters leave about a quarter: the second convolution is nearly all."
 
 
@@ -138,6 +151,9 @@ _NUDGES = {
 # --- 3 -----------------------------------------------------------------------------------
 
 
+_SIZES = [(12, 8, 4), (6, 9, 3), (14, 21, 7), (10, 25, 5)]
+
+
 @chapter.exercise(
     "A ceiling that is too low",
     kind="bug",
@@ -178,19 +194,37 @@ _NUDGES = {
 def q3(answer: Any) -> str:
     """Block means with two axes exchanged."""
     rng = np.random.default_rng(3)
-    cases = [
-        (np.arange(24.0).reshape(4, 6, 1), 2),
-        (rng.random((12, 8, 3)), 4),
-        (rng.random((6, 9, 3)), 3),
-    ]
+    cases = [(np.arange(72.0).reshape(4, 6, 3), 2)]
+    cases += [(rng.random((rows, columns, 3)), n) for rows, columns, n in _SIZES]
+    pairs = [axes for axes in itertools.combinations(range(5), 2) if axes != (1, 3)]
     slips = {
         "That is how it was: pieces of rows are averaged, not blocks.": (
-            lambda p, b: p.reshape(len(p) // b, -1, b, b, p.shape[-1]).mean(axis=(2, 3))
+            lambda p, b: _cut(p, b, "rcbb").mean(axis=(2, 3))
         ),
         "The axes are in the right order now, but the mean is taken over others: which two "
-        "run inside a block?": lambda p, b: _tiles(p, b).mean(axis=(2, 3)),
+        "run inside a block?": lambda p, b: expect.Either(
+            [_cut(p, b).mean(axis=axes) for axes in pairs]
+            + [_cut(p, b).mean(axis=axis) for axis in range(5)]
+        ),
         "Your function takes the mean over the colours, too. Each colour has its own.": (
-            lambda p, b: _tiles(p, b).mean(axis=(1, 3, 4))
+            lambda p, b: expect.Either(
+                _cut(p, b).mean(axis=(1, 3, 4), keepdims=keep).reshape(shape)
+                for keep, shape in [
+                    (False, (len(p) // b, -1)),
+                    (True, (len(p) // b, -1, 1)),
+                ]
+            )
+        ),
+        "The axes are not in the order in which the pixels lie in memory. A row of the "
+        "picture is made of columns of blocks, and columns inside them.": (
+            lambda p, b: expect.Either(
+                _cut(p, b, order).mean(axis=axes)
+                for order in ("rcbb", "brbc", "brcb", "bbrc", "rbbc")
+                for axes in itertools.combinations(range(4), 2)
+            )
+        ),
+        "Rows and columns of the result are exchanged.": (
+            lambda p, b: metrics.block_means(p, b).swapaxes(0, 1)
         ),
         "Every block has the mean of the whole picture.": (
             lambda p, b: 0 * metrics.block_means(p, b) + p.mean(axis=(0, 1))
@@ -198,14 +232,22 @@ def q3(answer: Any) -> str:
         "That draws the blocks large again. Return one pixel a block.": (
             lambda p, b: metrics.repeat_blocks(metrics.block_means(p, b), b)
         ),
+        "That is the sum of each block. Divide by the number of its pixels.": (
+            lambda p, b: expect.Either(metrics.block_means(p, b) * n for n in (b, b * b))
+        ),
+        "That is one pixel of each block, not the mean of all.": lambda p, b: expect.Either(
+            p[row::b, column::b] for row in range(b) for column in range(b)
+        ),
     }
     expect.agree_on(answer, metrics.block_means, cases, slips)
     return "The axes now stand in the order in which the pixels lie in memory."
 
 
-def _tiles(picture: np.ndarray, block: int) -> np.ndarray:
+def _cut(picture: np.ndarray, block: int, order: str = "rbcb") -> np.ndarray:
+    """Reshape a picture to (r)ows and (c)olumns of (b)locks, in this order."""
     height, width, colours = picture.shape
-    return picture.reshape(height // block, block, width // block, block, colours)
+    sides = {"r": height // block, "c": width // block, "b": block}
+    return picture.reshape(*(sides[axis] for axis in order), colours)
 
 
 # --- 4 -----------------------------------------------------------------------------------
@@ -248,37 +290,61 @@ def _ceiling(target: np.ndarray, block: int) -> float:
 def q4(answer: Any) -> str:
     """PSNR of the best picture made of blocks, from the variances of the target."""
     rng = np.random.default_rng(4)
-    smooth = metrics.upscale(rng.random((6, 6, 3), np.float32), 4, "bicubic")
-    cases = [(smooth, 4), (smooth, 2), (rng.random((12, 12, 3)), 3)]
+    smooth = metrics.upscale(rng.random((6, 9, 3), np.float32), 4, "bicubic")
+    cases = [
+        (smooth, 4),
+        (smooth, 2),
+        (rng.random((14, 10, 3)), 2),
+        (rng.random((6, 21, 3)), 3),
+    ]
+
+    def decibels(error: Callable) -> Callable:
+        return lambda *case: -10 * np.log10(np.mean(error(*case)))
+
+    def means(target: np.ndarray, block: int) -> np.ndarray:
+        return np.float64(metrics.block_means(target, block))
+
     slips = {
         "You take the logarithm of each block and average then. Average the errors first: "
         "PSNR is made of the mean squared error.": (
-            lambda t, b: np.mean(-10 * np.log10(_variances(t, b)))
-        ),
-        "That is the standard deviation. The squared error that remains is the variance.": (
-            lambda t, b: -10 * np.log10(np.mean(np.sqrt(_variances(t, b))))
-        ),
-        "That is the variance of the whole picture. Only what varies in a block is lost.": (
-            lambda t, b: -10 * np.log10(np.var(t, axis=(0, 1)).mean())
-        ),
-        "That is the variance of the block means, which a network can draw. What varies "
-        "inside the blocks is lost.": (
-            lambda t, b: (
-                -10 * np.log10(np.var(metrics.block_means(t, b), axis=(0, 1)).mean())
+            lambda t, b: expect.Either(
+                np.mean(-10 * np.log10(_variances(t, b).mean(axis=axes)))
+                for axes in [(), (2,), (0, 1)]
             )
         ),
-        "The sign is wrong: a small error is a high PSNR.": lambda t, b: -_ceiling(t, b),
-        "That is the squared error. Turn it into decibels.": (
-            lambda t, b: _variances(t, b).mean()
+        "That is the standard deviation. The squared error that remains is the variance.": (
+            decibels(lambda t, b: np.sqrt(_variances(t, b)))
         ),
-        "Those are the variances of the blocks. Make one number of them.": _variances,
+        "That is the variance of the whole picture. Only what varies in a block is lost.": (
+            lambda t, b: expect.Either(
+                -10 * np.log10([np.var(t), np.var(t, (0, 1)).mean()])
+            )
+        ),
+        "That is the variance of the block means, which a network can draw. What varies "
+        "inside the blocks is lost.": lambda t, b: expect.Either(
+            -10 * np.log10([np.var(means(t, b)), np.var(means(t, b), (0, 1)).mean()])
+        ),
+        "That is the variance over the colours, too. Each colour of a block has its own "
+        "mean.": decibels(lambda t, b: _cut(np.float64(t), b).var(axis=(1, 3, 4))),
+        "That is the mean of the squares. Take the square of the mean away.": (
+            decibels(lambda t, b: np.float64(t) ** 2)
+        ),
+        "You divide by one less than the number of pixels (`ddof=1`). The squared error is "
+        "a mean: divide by all.": (
+            lambda t, b: _ceiling(t, b) - 10 * np.log10(b * b / (b * b - 1))
+        ),
+        "Those are the variances of the blocks. Make one number of them.": (
+            lambda t, b: expect.Either([_variances(t, b), _variances(t, b).mean(axis=2)])
+        ),
+        **expect.decibels(lambda t, b: _variances(t, b).mean()),
     }
-    expect.agree_on(answer, _ceiling, cases, slips, tolerance=1e-4)
+    own = expect.locked(answer, metrics, "ceiling_psnr", "repeat_blocks")
+    expect.agree_on(own, _ceiling, cases, slips, tolerance=2e-4)
     return "A ceiling can be read off the target alone, before any network exists."
 
 
 def _variances(target: np.ndarray, block: int) -> np.ndarray:
-    return _tiles(np.asarray(target, np.float64), block).var(axis=(1, 3))
+    return _cut(np.asarray(target, np.float64), block).var(axis=(1, 3))
 
 
 # --- 5 -----------------------------------------------------------------------------------
@@ -296,72 +362,94 @@ _CONCLUSIONS = {
     difficulty=2,
     minutes=15,
     stub="""
-        measured = {"before": ____, "after": ____, "conclusion": ____}
-        measured["bilinear"] = mean["x4"]["bilinear"]
-        measured["ceiling"] = mean["x4"]["4x4 ceiling"]
+        measured = {"before": scores["x4"].mean(), "network": both, "val": val}
+        measured["after"] = ____
+        measured["conclusion"] = ____
     """,
     answer="measured",
     hints=(
-        '`scores["x4"]` holds the PSNR of each photo before you train on.',
+        '`scores["x4"]` holds the PSNR of each photo before you train on, and the cell '
+        "keeps their mean.",
         "`training.fit(both, train, val, epochs=3 * epochs, first_epoch=epochs, "
         "batch_size=budget.batch_size)` goes on where the chapter stopped.",
         "Then `training.score(training.predict(both, val.lr), val)` scores it again. Take "
         "the mean, and read your two numbers beside the baselines.",
     ),
     solution="""
-        measured = {"before": scores["x4"].mean(), "conclusion": "b"}
+        measured = {"before": scores["x4"].mean(), "network": both, "val": val}
         more = {"epochs": 3 * epochs, "first_epoch": epochs}
         training.fit(both, train, val, batch_size=budget.batch_size, **more)
         after = training.score(training.predict(both, val.lr), val)
         measured["after"] = after["x4"].mean()
-        measured["bilinear"] = mean["x4"]["bilinear"]
-        measured["ceiling"] = mean["x4"]["4x4 ceiling"]
+        measured["conclusion"] = "b"
     """,
     because="""
         Three times the epochs bring some tenths of a decibel, most of them at once. What is
         left to the ceiling shrinks and does not go away, and bilinear interpolation stands
         just below that ceiling. No patience makes a network draw what it cannot draw.
     """,
+    seconds=60,
 )
 def q5(answer: Any) -> str:
     """Model 1 trained three times as long."""
-    numbers = ("before", "after", "bilinear", "ceiling")
-    found = expect.mapping(answer, [*numbers, "conclusion"])
-    psnr = {name: expect.number(found[name], f'the number "{name}"') for name in numbers}
-    for name, value in psnr.items():
-        expect.that(
-            10 < value < 40,
-            f'The number "{name}" is {value:.3g}. Expected a PSNR in dB, between 10 and '
-            "40: the mean over the photos.",
-        )
-    letter = found["conclusion"]
-    if letter not in tuple(_CONCLUSIONS):
-        raise NotYet('The conclusion is one of the letters `"a"`, `"b"`, `"c"`, in quotes.')
-    before, after = psnr["before"], psnr["after"]
+    from srlib import training
+
+    found = expect.mapping(answer, ["before", "network", "val", "after", "conclusion"])
+    model = networks.network(found["network"])
+    val, before = found["val"], expect.number(found["before"], 'the number "before"')
+    expect.that(isinstance(val, data.Pairs), "`val` holds the validation pairs: keep it.")
+    side = networks.block_side(model, "x4")
     expect.that(
-        before != after,
-        "The score is the same before and after. Take the first before you train on: "
-        "`training.fit` changes the network itself.",
+        side == 4, "That is not Model 1, whose x4 draws blocks of 4x4. Hand in `both`."
     )
+    target, lr = data.as_float(val.x4), data.as_float(val.lr)
+    drawn = training.predict(model, val.lr)
+    pictures = {"network": drawn["x4"], "bilinear": metrics.upscale(lr, 4, "bilinear")}
+    psnr = {name: metrics.psnr(target, picture) for name, picture in pictures.items()}
+    after, bilinear = psnr["network"].mean(), psnr["bilinear"].mean()
+    ceiling = metrics.ceiling_psnr(target, 4).mean()
+    slips = {
+        "That is the score of x2. Take x4.": metrics.psnr(
+            data.as_float(val.x2), drawn["x2"]
+        ).mean(),
+        "That is the PSNR of all errors together. Take the mean of the photos' own.": (
+            metrics.batch_psnr(target, drawn["x4"])
+        ),
+        "That is bilinear interpolation. Score `both`.": bilinear,
+        "That is the ceiling. Score `both`.": ceiling,
+        "That is the score before you trained on. Score `both` again.": before,
+        "That is one photo's score. Take the mean of all.": expect.Either(psnr["network"]),
+        "That is a squared error. Write down the PSNR in dB.": np.mean(
+            10 ** (-psnr["network"] / 10)
+        ),
+    }
+    value = expect.number(found["after"], 'the number "after"')
     expect.that(
-        after <= psnr["ceiling"],
-        "You measured more than the ceiling allows, which no picture made of blocks can "
-        "have. Look for the error in the measurement: other photos, another output?",
+        abs(after - before) > 0.003,
+        "The network scores as it did before. Train it on: `training.fit` changes the "
+        "network itself, and `measured` has to be made before that.",
+    )
+    expect.agree(
+        value,
+        after,
+        slips,
+        digits=2,
+        wrong=f"You write {value:.2f} dB after training, and "
+        "the check measures something else with your network: by the mean PSNR of x4 on "
+        "`val`.",
     )
     expect.that(
         after > before - 0.3,
         "It has become clearly worse. Did you go on with `both`, with "
         "`first_epoch=epochs`, or start a new network?",
     )
-    true = "a" if after >= psnr["bilinear"] else "b"
-    said = _CONCLUSIONS[letter]
-    expect.that(
-        letter == true,
-        f"You say that {said}. Your numbers are {after:.2f} dB after training, "
-        f"{psnr['bilinear']:.2f} for bilinear, {psnr['ceiling']:.2f} for the ceiling: "
-        "that does not follow.",
+    true = "a" if after >= bilinear else "b"
+    told = (
+        f"You have {after:.2f} dB after training; bilinear has {bilinear:.2f}, the ceiling "
+        f"{ceiling:.2f}"
     )
-    gone = (after - before) / (psnr["ceiling"] - before)
+    expect.conclusion(found["conclusion"], _CONCLUSIONS, true, told)
+    gone = (after - before) / (ceiling - before)
     return (
         f"It went {gone:.0%} of the way to its ceiling, and {_CONCLUSIONS[true]}. One "
         "seed; the chapter's dots on VOC 2007 say the same."
@@ -371,6 +459,8 @@ def q5(answer: Any) -> str:
 # --- 6 -----------------------------------------------------------------------------------
 
 _MOST = 80_000
+#: Least gains in dB: over bilinear interpolation, and by what was learned.
+_MARGIN, _LEARNT = 0.1, 0.05
 
 
 @chapter.exercise(
@@ -448,27 +538,33 @@ def q6(answer: Any) -> str:
         f"On random weights x4 is made of blocks of {side}x{side}, so no training gets it "
         "through the ceiling. What has to look at neighbours, and where?",
     )
-    score, bilinear, ceiling = _judge_x4(model)
+    score, bare, bilinear, ceiling = _judge_x4(model)
     means = f"{score:.2f} dB; the 4x4 ceiling has {ceiling:.2f}, bilinear {bilinear:.2f}"
-    expect.that(
-        score > ceiling,
-        f"It can draw what it should, but x4 has {means}. Train it longer, or help "
-        "it: what could it start from?",
+    where = "On tiles that no notebook holds, x4 has"
+    expect.ladder(
+        (
+            score > ceiling,
+            f"It can draw what it should. {where} {means}. Train it longer, or help it: "
+            "what could it start from?",
+        ),
+        (
+            score - bare > _LEARNT,
+            f"{where} {means}, and without its weights {bare:.2f}: a formula does it "
+            "alone. Train the network, so that it adds something.",
+        ),
+        (
+            score > bilinear + _MARGIN,
+            f"Through the ceiling. {where} {means}. Beat that formula, too, by "
+            f"{_MARGIN} dB or more.",
+        ),
     )
-    expect.that(
-        score > bilinear,
-        f"Through the ceiling, but x4 has {means}. Beat that formula, too.",
-    )
-    return f"x4 has {means}. You are through, with {size:,} parameters."
+    return f"{where} {means}. You are through, with {size:,} parameters."
 
 
-def _judge_x4(model: Any) -> tuple[float, float, float]:
-    """Score x4 on the validation photos of the sample, antialiased recipe."""
-    from srlib import data, training
-
-    val = data.load_pairs(data.find_photos(data.sample_folder()), "val", "antialiased")
-    target, lr = data.as_float(val.x4), data.as_float(val.lr)
-    drawn = training.predict(model, lr, batch_size=8)["x4"]
-    pictures = (drawn, metrics.upscale(lr, 4, "bilinear"))
-    score, bilinear = (metrics.psnr(target, picture).mean() for picture in pictures)
-    return float(score), float(bilinear), float(metrics.ceiling_psnr(target, 4).mean())
+def _judge_x4(model: Any) -> tuple[float, float, float, float]:
+    """Score x4: as it is, with all weights 0, and beside bilinear and the ceiling."""
+    score = networks.score(model, "antialiased")
+    with networks.other_weights(model, np.zeros):
+        bare = networks.score(model, "antialiased")
+    known = (networks.baseline(how, "antialiased") for how in ("bilinear", "4x4 ceiling"))
+    return score, bare, *known

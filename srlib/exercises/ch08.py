@@ -449,7 +449,7 @@ def q5(answer: Any) -> str:
 
 def _positive_weights(model: keras.Model) -> AbstractContextManager[None]:
     """Let all weights be positive for a while, so that no activation is shut."""
-    return networks._other_weights(
+    return networks.other_weights(
         model, lambda shape: np.full(shape, 1 / np.prod(shape[:-1]))
     )
 

@@ -362,16 +362,22 @@ def normal(word: Any) -> str:
 
 
 def choose(value: Any, options: Iterable[str], what: str = "") -> str:
-    """Expect one of these words, however it is written; return it as it is listed."""
+    """Expect one of these words, however it is written; return it as it is listed.
+
+    Of a mapping, the text that belongs to the word will do as well.
+    """
+    texts = options.values() if isinstance(options, Mapping) else ()
     options = list(options)
-    found = [o for o in options if isinstance(value, str) and normal(o) == normal(value)]
-    if not found:
+    forms = [normal(option) for option in options]
+    forms += [normal(text[0] if isinstance(text, Option) else text) for text in texts]
+    word = normal(value) if isinstance(value, str) else None
+    if word not in forms:
         kind = "letters" if all(len(option) == 1 for option in options) else "words"
         known = ", ".join(f'`"{option}"`' for option in options)
         raise NotYet(
             f"Answer {what}{' ' * bool(what)}with one of the {kind} {known}, in quotes."
         )
-    return found[0]
+    return options[forms.index(word) % len(options)]
 
 
 def _same_code(one: CodeType, other: CodeType) -> bool:

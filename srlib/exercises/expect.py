@@ -8,14 +8,18 @@ and pictures as arrays, generators as lists, words without case, blanks and quot
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import dataclasses
 import decimal
+import functools
 import inspect
 import itertools
 import numbers
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -198,8 +202,8 @@ def call(answer: Any, *arguments: Any) -> Any:
     for place, (now, then) in enumerate(zip(given, arguments, strict=True)):
         that(
             alike(now, then, tolerance=0),
-            f"Your function changes {_name_of(answer, place)} that it is given, which the "
-            "caller goes on using. Make a new one: `sorted(x)` for `x.sort()`, `x = x * 2` "
+            f"Your function changes {_name_of(answer, place)}, which the caller goes on "
+            "using. Make a new one: `sorted(x)` for `x.sort()`, `x = x * 2` "
             "for `x *= 2`, a copy for `x[...] = ...` or `out=x`.",
         )
     return value
@@ -265,8 +269,8 @@ def _name_of(answer: Callable, place: int) -> str:
     try:
         name = list(inspect.signature(answer).parameters)[place]
     except (TypeError, ValueError, IndexError):
-        return "what"
-    return f"`{name}`,"
+        return "what it is given"
+    return f"`{name}`"
 
 
 def fresh(value: Any) -> Any:
@@ -311,6 +315,7 @@ def agree(
     slips: Slips | None = None,
     *,
     tolerance: float = 1e-6,
+    within: float | None = None,
     digits: int | None = None,
     what: str = "your answer",
     wrong: str = "",
@@ -321,9 +326,11 @@ def agree(
     Parameters
     ----------
     slips
-        Known wrong values, by the message for who has them.
+        Known wrong values, or `Either` of several, by the message for who has them.
     tolerance
         Relative to the largest number expected.
+    within
+        Instead: how far it may be off.
     digits
         Instead: how many digits after the point the text asks for. Rounded to that is
         right, and so is anything more exact.
@@ -337,12 +344,13 @@ def agree(
     found = _plain(found)
     close = tolerance * max(1.0, float(np.abs(expected).max()))
     if digits is not None:
-        close = 0.51 * 10.0**-digits
+        within = 0.51 * 10.0**-digits
+    close = close if within is None else within
     if _same(found, expected, close):
         return
     for message, slip in (slips or {}).items():
-        if _same(found, slip, close):
-            raise NotYet(message)
+        alternatives = slip if isinstance(slip, Either) else [slip]
+        that(not any(_same(found, wrong, close) for wrong in alternatives), message)
     value = number(found, what) if expected.ndim == 0 else _as_array(found, what)
     if _same(value, expected, close):  # a number in an array
         return
@@ -358,6 +366,60 @@ def agree(
         f"{case}{np.count_nonzero(off)} of the {off.size} numbers are wrong. The first is "
         f"at {list(place)}: expected {expected[place]:.7g}, found {value[place]:.7g}."
     )
+
+
+class Either(list):
+    """Several wrong values that have one cause."""
+
+
+def decibels(error: Callable[..., Any]) -> dict[str, Callable]:
+    """List what may go wrong when a squared error is turned into dB.
+
+    Parameters
+    ----------
+    error
+        Returns the right squared error for peak 1, from the arguments of a case. If it
+        returns several, the mean of their PSNRs is meant.
+    """
+
+    def turned(turn: Callable) -> Callable:
+        return lambda *arguments: np.mean(turn(np.asarray(error(*arguments))))
+
+    return {
+        "That is the natural logarithm, `np.log`. Decibels take `np.log10`.": (
+            turned(lambda e: -10 * np.log(e))
+        ),
+        "You take 20 times the logarithm. That is for the error itself; of a *squared* "
+        "error take 10 times.": turned(lambda e: -20 * np.log10(e)),
+        "You take the root of the squared error, and then 10 times the logarithm. Leave "
+        "the root out.": turned(lambda e: -5 * np.log10(e)),
+        "The sign is wrong: a small error is a high PSNR.": (
+            turned(lambda e: 10 * np.log10(e))
+        ),
+        "That is the squared error. Turn it into decibels.": turned(lambda e: e),
+        "You take 255 as the peak, but the pictures run to 1. That alone adds 48 dB.": (
+            turned(lambda e: 20 * np.log10(255) - 10 * np.log10(e))
+        ),
+        "You take 1 as the peak, but the pictures run to 255. That alone takes 48 dB "
+        "away.": turned(lambda e: -20 * np.log10(255) - 10 * np.log10(e)),
+        "10 times are missing: `10 * np.log10(...)`.": turned(lambda e: -np.log10(e)),
+    }
+
+
+def locked(answer: Any, module: Any, *names: str) -> Callable:
+    """Return a student's function as it is without these functions of a module."""
+
+    @functools.wraps(function(answer), updated=())
+    def without(*arguments: Any) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise NotYet(f"Do it without {' and '.join(f'`{name}`' for name in names)}.")
+
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                stack.enter_context(mock.patch.object(module, name, refuse))
+            return answer(*arguments)
+
+    return without
 
 
 def agree_on(
@@ -478,6 +540,8 @@ def shown(value: Any) -> str:
         return f"an array of the shape {_sides(value.shape)}"
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fiu":
         value = np.round(value.astype(float), 6).tolist()
+    if dataclasses.is_dataclass(value):
+        return kind_of(value)
     return guard.code(repr(value), most=60)
 
 

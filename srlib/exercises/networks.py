@@ -122,7 +122,7 @@ def _block_side(model: keras.Model, head: str, seed: int) -> int:
         )
 
     picture = rng.random((1, SIDE, SIDE, 3), np.float32)
-    with _other_weights(model, random):
+    with other_weights(model, random):
         drawn = np.asarray(model(picture, training=False)[head], np.float64)
     drawn = drawn / (np.abs(drawn).max() or 1)
     return next((n for n in (8, 4, 2) if metrics.is_block_constant(drawn, n)), 1)
@@ -139,13 +139,13 @@ def sight(model: keras.Model, head: str, most: int = 61) -> int:
     With all weights positive, so that no activation is shut and nothing cancels.
     """
     picture = np.full((1, most + 1, most + 1, 3), 0.5, np.float32)
-    with _other_weights(model, lambda shape: np.full(shape, 1 / np.prod(shape[:-1]))):
+    with other_weights(model, lambda shape: np.full(shape, 1 / np.prod(shape[:-1]))):
         field = receptive.receptive_field(model, picture, head, reach=most // 2)
     return receptive.side_holding(field)
 
 
 @contextmanager
-def _other_weights(model: keras.Model, make: Any) -> Iterator[None]:
+def other_weights(model: keras.Model, make: Any) -> Iterator[None]:
     """Let a network have other weights for a while."""
     own = model.get_weights()
     model.set_weights([np.asarray(make(array.shape), np.float32) for array in own])

@@ -112,11 +112,46 @@ def only_from_val(files):
     return {**found, "val": leaves_out(found["val"])}
 
 
+def while_going_through(files):
+    files = sorted(files)
+    for file in files:
+        if file.startswith("test/"):
+            files.remove(file)
+    return parts(files)
+
+
+def in_place(files):
+    files.sort()
+    return parts(leaves_out(files))
+
+
+def remembers(files, seen=[]):  # noqa: B006
+    seen.extend(leaves_out(files))
+    return parts(sorted(seen))
+
+
 # --- q6 ---
 
 
-def measured(**changes):
-    return {"article": 23.2, "antialiased": 29.6, "conclusion": "a", **changes}
+def moved(photo, recipe, other=None, size="lr"):
+    views = photo[:-1, :-1], photo[1:, 1:]
+    pairs = map(data.make_pair, views, (recipe, other or recipe))
+    return metrics.psnr(*(data.as_float(getattr(pair, size)) for pair in pairs))
+
+
+def error(photo, recipe):
+    return 10 ** (-moved(photo, recipe) / 10)
+
+
+def overflown(photo, recipe):
+    one, two = (
+        data.make_pair(view, recipe).lr for view in (photo[:-1, :-1], photo[1:, 1:])
+    )
+    return 10 * np.log10(255**2 / np.mean((one - two) ** 2))
+
+
+def measured(function=moved, conclusion="a"):
+    return {"moved": function, "conclusion": conclusion}
 
 
 # --- q7 ---
@@ -167,14 +202,15 @@ WRONG = {
         Wrong("the size", 576, "one of the letters"),
     ],
     "q3": [
-        Wrong("corner", corner, "begins at the upper left"),
-        Wrong("lower corner", lower_corner, "ends at the lower right"),
-        Wrong("exchanged", exchanged, "exchanged"),
+        Wrong("corner", corner, "begins in the upper left"),
+        Wrong("lower corner", lower_corner, "ends in the lower right"),
+        Wrong("exchanged", exchanged, "Rows come first"),
         Wrong("longer side", longer_side, "the shorter side"),
         Wrong("stretched", stretched, "not cut"),
         Wrong("grey", grey, "third axis"),
         Wrong("width only", width_only, "A tall photo"),
-        Wrong("side only", lambda photo: min(photo.shape[:2]), "That is the side"),
+        Wrong("side only", lambda photo: min(photo.shape[:2]), "That is a number"),
+        Wrong("even margins", lambda photo: photo[1:-1, 3:-3], "comes out as 4x5"),
         Wrong("the square itself", np.zeros((6, 6, 3)), "Expected a function"),
     ],
     "q4": [
@@ -183,16 +219,20 @@ WRONG = {
         Wrong("not wrapped", not_wrapped, "there is no photo 10"),
         Wrong("one by one", one_by_one, "3 are enough"),
         Wrong("all at once", all_at_once, "a batch holds 10 photos"),
-        Wrong("a number", lambda count, size, epoch: -(-count // size), "list of batches"),
+        Wrong(
+            "a number",
+            lambda count, size, epoch: -(-count // size),
+            "the batches, to be a list",
+        ),
     ],
     "q5": [
         Wrong(
             "only rewritten",
             lambda files: parts(sorted(files, key=str)),
-            'Of the photos in `test`, "val" holds 3',
+            'Of the photos in `test`, "val" holds 4',
         ),
         Wrong(
-            "only from one part", only_from_val, 'Of the photos in `test`, "train" holds 2'
+            "only from one part", only_from_val, 'Of the photos in `test`, "train" holds 4'
         ),
         Wrong(
             "by four letters",
@@ -207,20 +247,34 @@ WRONG = {
             lambda files: dict.fromkeys(["val", "train"], leaves_out(files)),
             "both",
         ),
+        Wrong("by a word", lambda f: parts([x for x in f if "training" in x]), "holds 1"),
+        Wrong("while going through", while_going_through, "while you go through it"),
+        Wrong("in place", in_place, "changes `files`"),
+        Wrong("remembers", remembers, "survives"),
+        Wrong(
+            "exchanged",
+            lambda f: dict(
+                zip(["train", "val"], parts(sorted(leaves_out(f))).values(), strict=True)
+            ),
+            "exchanged",
+        ),
         Wrong("one part", lambda files: leaves_out(files), "a dictionary"),
     ],
     "q6": [
-        Wrong("more is more", measured(conclusion="b"), "The PSNR falls"),
+        Wrong("more is more", measured(conclusion="B "), "The PSNR falls"),
         Wrong("alike", measured(conclusion="c"), "does not follow"),
-        Wrong("one recipe", measured(article=29.6), "exactly the same"),
-        Wrong("one view mixed", measured(antialiased=24.0), "are further apart"),
-        Wrong("with itself", measured(article=np.inf), "with itself"),
-        Wrong("squared errors", measured(article=0.005), "a PSNR in dB"),
+        Wrong("one recipe", measured(lambda p, r: moved(p, "article")), "the same number"),
+        Wrong("mixed", measured(lambda p, r: moved(p, r, "article")), "by two recipes"),
+        Wrong("with itself", measured(lambda p, r: np.inf), "with itself"),
+        Wrong("overflow", measured(overflown), "no room below 0"),
+        Wrong("targets", measured(lambda p, r: moved(p, r, size="x4")), "the targets"),
+        Wrong("squared errors", measured(error), "into decibels"),
+        Wrong("natural", measured(lambda *c: -10 * np.log(error(*c))), "natural logarithm"),
+        Wrong("20", measured(lambda *c: 2 * moved(*c)), "20 times"),
         Wrong(
-            "mixed", measured(article=29.6, antialiased=23.2, conclusion="b"), "fits. But"
+            "invented", {"article": 23, "antialiased": 30, "conclusion": "a"}, "no entry"
         ),
         Wrong("a sentence", measured(conclusion="aliasing"), "one of the letters"),
-        Wrong("a picture", measured(article=np.zeros((72, 72, 3))), "one number"),
     ],
     "q7": [
         Wrong("white noise", white, "A formula is better"),

@@ -1,5 +1,7 @@
 """Wrong answers to the exercises of chapter 3."""
 
+from functools import cache
+
 import numpy as np
 
 from exercise_answers import Wrong
@@ -11,9 +13,10 @@ SLOW = {"q5", "q6"}
 
 def names():
     """Return what the chapter has defined where its exercises begin."""
-    mean = {"x4": {"bilinear": 22.52, "4x4 ceiling": 22.61}}
     photos = data.find_photos(data.sample_folder())
-    return {"np": np, "data": data, "metrics": metrics, "mean": mean, "photos": photos}
+    both, val, scores, _ = trained()
+    names = {"np": np, "data": data, "metrics": metrics, "photos": photos}
+    return {**names, "both": both, "val": val, "scores": scores}
 
 
 # --- q3 and q4 ---
@@ -35,12 +38,62 @@ def variances(target, block):
     return tiles(np.float64(target), block).var(axis=(1, 3))
 
 
+def right(target, block):
+    return -10 * np.log10(variances(target, block).mean())
+
+
+def over_colours(target, block):
+    return -10 * np.log10(tiles(np.float64(target), block).var(axis=(1, 3, 4)).mean())
+
+
+def painted(target, block):
+    means = metrics.block_means(target, block)
+    return metrics.psnr(target, metrics.repeat_blocks(means, block))
+
+
 # --- q5 ---
 
 
+@cache
+def trained():
+    """Return Model 1 as it is at first, and what it scores: as if trained a little."""
+    from srlib import models, training
+
+    val = data.load_pairs(data.find_photos(data.sample_folder()), "val")[:8]
+    both = models.build("basic", seed=0)
+    pictures = training.predict(both, val.lr)
+    scores = {head: s.mean() for head, s in training.score(pictures, val).items()}
+    return both, val, scores, metrics.batch_psnr(data.as_float(val.x4), pictures["x4"])
+
+
 def measured(**changes):
-    honest = {"before": 21.49, "after": 21.78, "conclusion": "b"}
-    return {**honest, "bilinear": 22.52, "ceiling": 22.61, **changes}
+    """Return what makes an answer; a change may be a function of the right number."""
+
+    def make(names):
+        both, val, scores, _ = trained()
+        right = {"before": 0.0, "network": both, "val": val, "after": scores["x4"]}
+        return {**right, "conclusion": "b", **{k: f() for k, f in changes.items()}}
+
+    return make
+
+
+def through(interpolation):
+    """Return what makes an untrained network: a formula, and a head that adds nothing."""
+
+    def make(names):
+        import keras
+
+        from srlib import models
+
+        lr = models.photo_input()
+        up = keras.layers.UpSampling2D
+        x2 = up(2, interpolation=interpolation)(lr)
+        y = models.conv(x2, 12, 3, activation=None, start=keras.initializers.Zeros)
+        x4 = up(4, interpolation=interpolation)(lr)
+        x4 = keras.layers.Add()([x4, models.depth_to_space(y)])
+        return keras.Model(lr, {"x2": x2, "x4": x4})
+
+    return make
 
 
 # --- q6 ---
@@ -95,7 +148,11 @@ WRONG = {
         Wrong(
             "colours, too", lambda p, b: tiles(p, b).mean(axis=(1, 3, 4)), "colours, too"
         ),
-        Wrong("one pixel", lambda p, b: p[::b, ::b], "expected 3.5, found 0"),
+        Wrong("one pixel", lambda p, b: p[::b, ::b], "one pixel of each block"),
+        Wrong("places", lambda p, b: tiles(p, b).mean(axis=(0, 2)), "over others"),
+        Wrong(
+            "exchanged", lambda p, b: metrics.block_means(p, b).swapaxes(0, 1), "exchanged"
+        ),
         Wrong(
             "large again",
             lambda p, b: metrics.repeat_blocks(metrics.block_means(p, b), b),
@@ -103,9 +160,17 @@ WRONG = {
         ),
     ],
     "q4": [
+        Wrong("over colours", over_colours, "over the colours"),
+        Wrong("painted", painted, "Do it without"),
+        Wrong("peak", lambda t, b: right(t, b) + 20 * np.log10(255), "255 as the peak"),
+        Wrong("natural", lambda t, b: right(t, b) * np.log(10), "natural logarithm"),
+        Wrong("20", lambda t, b: 2 * right(t, b), "20 times"),
         Wrong(
-            "std", lambda t, b: -10 * np.log10(variances(t, b) ** 0.5).mean(), "expected"
+            "all of the means",
+            lambda t, b: -10 * np.log10(metrics.block_means(t, b).var()),
+            "variance of the block means",
         ),
+        Wrong("all together", lambda t, b: -10 * np.log10(t.var()), "whole picture"),
         Wrong(
             "mean of logarithms",
             lambda t, b: np.mean(-10 * np.log10(variances(t, b))),
@@ -127,19 +192,30 @@ WRONG = {
         Wrong("not averaged", variances, "Make one number"),
     ],
     "q5": [
-        Wrong("wishful", measured(conclusion="a"), "that does not follow"),
-        Wrong("through the ceiling", measured(conclusion="c"), "does not follow"),
-        Wrong("measured wrongly", measured(after=23.0, conclusion="c"), "the measurement"),
-        Wrong("twice the same", measured(before=21.78), "same before and after"),
-        Wrong("a new network", measured(after=19.0), "clearly worse"),
-        Wrong("a squared error", measured(after=0.007), "a PSNR in dB"),
-        Wrong("all photos", measured(after=np.full(24, 21.8)), "to be one number"),
-        Wrong("a sentence", measured(conclusion="it stays below"), "one of the letters"),
+        Wrong("wishful", None, "does not follow", measured(conclusion=lambda: " A")),
+        Wrong("the ceiling", None, "does not follow", measured(conclusion=lambda: "c")),
+        Wrong("invented", None, "something else", measured(after=lambda: 21.8)),
+        Wrong("at x2", None, "score of x2", measured(after=lambda: trained()[2]["x2"])),
+        Wrong("batch", None, "all errors together", measured(after=lambda: trained()[3])),
+        Wrong(
+            "not trained",
+            None,
+            "as it did before",
+            measured(before=lambda: trained()[2]["x4"]),
+        ),
+        Wrong("worse", None, "clearly worse", measured(before=lambda: 21.5)),
+        Wrong("all photos", None, "to be one number", measured(after=lambda: np.ones(24))),
+        Wrong("a sentence", None, "one of the letters", measured(conclusion=lambda: "low")),
+        Wrong(
+            "typed", {"before": 21, "after": 22, "conclusion": "b"}, "no entry for network"
+        ),
     ],
     "q6": [
         Wrong("Model 1", None, "blocks of 4x4", model_1),
         Wrong("one output", None, 'the outputs `"x2"` and `"x4"`', one_output),
         Wrong("untrained", None, "Train it longer", untrained),
+        Wrong("bilinear", None, "a formula does it alone", through("bilinear")),
+        Wrong("bicubic", None, "a formula does it alone", through("bicubic")),
         Wrong("another trunk", None, "80,000 are allowed", too_large),
         Wrong("the function", lambda: None, "hand in what it returns"),
     ],
