@@ -16,11 +16,6 @@ chapter = Chapter(1, "01-data")
 progress = chapter.progress
 
 
-# --- 1 -----------------------------------------------------------------------------------
-
-_ROW = (200, 0, 0, 200, 0, 0, 200, 0)
-
-
 @chapter.exercise(
     "By hand",
     kind="predict",
@@ -44,27 +39,21 @@ _ROW = (200, 0, 0, 200, 0, 0, 200, 0)
 def q1(answer: Any) -> str:
     """Return a row of eight pixels, shrunk to two by both recipes."""
     found = expect.mapping(answer, ["default", "INTER_AREA"])
-    halves = np.reshape(_ROW, (2, 4))
-    means = halves.mean(axis=1)
-    read = halves[:, 1:3].mean(axis=1)
+    halves = np.reshape((200, 0, 0, 200, 0, 0, 200, 0), (2, 4))
+    means, read = halves.mean(axis=1), halves[:, 1:3].mean(axis=1)
+    ends = [halves[:, :2].mean(axis=1), halves[:, 2:].mean(axis=1)]
     slips = {
         "INTER_AREA": {
-            "INTER_AREA: you added up the four pixels. It takes their mean.": 4 * means,
-            "INTER_AREA: that is what the default reads. By area all four count.": read,
-            "INTER_AREA: that is the brightest of each four, or the mean of the bright "
-            "ones. It takes the mean of all four, the black ones too.": [200, 200],
+            "you added up the four pixels. It takes their mean.": 4 * means,
+            "that is what the default reads. By area all four count.": read,
+            "the black ones of the four pixels count, too.": halves.max(axis=1),
         },
         "default": {
-            "The default: that is the mean of all four. It reads only two of them, those "
-            "next to the middle.": means,
-            "The default: you added up two pixels. It takes their mean.": 2 * read,
-            "The default: you read the first two pixels of each four, or the last two. It "
-            "reads those next to the middle.": expect.Either(
-                [halves[:, :2].mean(axis=1), halves[:, 2:].mean(axis=1)]
-            ),
-            "The default: you read one pixel of each four. It reads two.": (
-                expect.Either(halves.T)
-            ),
+            "that is the mean of all four. It reads only two, next to the middle.": means,
+            "you added up two pixels. It takes their mean.": 2 * read,
+            "you read two pixels at an end of each four. It reads those next to the "
+            "middle.": expect.Either(ends),
+            "you read one pixel of each four. It reads two.": expect.Either(halves.T),
         },
     }
     for name, right in {"INTER_AREA": means, "default": read}.items():
@@ -72,17 +61,16 @@ def q1(answer: Any) -> str:
         if np.ndim(found[name]) == 0 and not isinstance(found[name], Iterable):
             raise NotYet(f"{what}: write a list of two values, one for each new pixel.")
         values = expect.array(found[name], (2,), what)
-        mirrored = {f"{what}: the first value is that of the second half.": right[::-1]}
+        slips[name]["the first value is that of the second half."] = right[::-1]
+        known = {f"{what}: {message}": slip for message, slip in slips[name].items()}
         wrong = f"{what} is not that. Which old pixels does each new one look at?"
-        expect.agree(values, right, slips[name] | mirrored, what=what, wrong=wrong)
+        expect.agree(values, right, known, what=what, wrong=wrong)
     return (
         "By area the half with two lines is the brighter one. The default sees it black. "
         "Shrunk to four pixels instead of two both would agree: then the default reads "
         "every pixel."
     )
 
-
-# --- 2 -----------------------------------------------------------------------------------
 
 q2 = chapter.choice(
     "q2",
@@ -120,9 +108,6 @@ q2 = chapter.choice(
         "mixes the 2x2 old pixels round that point, the nearer ones more.",
     ),
 )
-
-
-# --- 3 -----------------------------------------------------------------------------------
 
 
 @chapter.exercise(
@@ -169,42 +154,36 @@ def q3(answer: Any) -> str:
 
 def _expect_square(found: np.ndarray, photo: np.ndarray) -> None:
     height, width = photo.shape[:2]
-    side = min(height, width)
-    tall = "tall" if height > width else "wide"
-    case = f"A {tall} photo, here of {height} rows and {width} columns, comes out"
-    rows, columns = (*found.shape, 0, 0)[:2]
-    shapes = {
-        (): "That is a number. Return the part of the photo.",
-        (side, side): "One colour is left. Cut rows and columns, and keep the third axis.",
-        photo.shape[:2]: "One colour is left, and nothing is cut off.",
-        photo.shape: "That is the photo as it was: a slice that is too long keeps "
-        "everything. Is `side` the shorter side?",
-    }
+    side, spare = min(height, width), "rows" if height > width else "columns"
     if found.shape != (side, side, 3):
-        spare = "rows" if height > width else "columns"
+        shapes = {
+            (): "That is a number. Return the part of the photo.",
+            (
+                side,
+                side,
+            ): "One colour is left. Cut rows and columns, and keep the third axis.",
+            photo.shape: "That is the photo as it was: a slice that is too long keeps "
+            "everything. Is `side` the shorter side?",
+        }
+        rows, columns = (*found.shape, 0, 0)[:2]
         told = (
-            f"{case} as {rows}x{columns}, and has to be {side}x{side}. It has {spare} to "
-            f"spare. Rows come first: `photo[rows, columns]`."
+            f"A photo of {height} rows and {width} columns comes out as {rows}x{columns}, "
+            f"and has to be {side}x{side}. It has {spare} to spare. Rows come first."
         )
         raise NotYet(shapes.get(found.shape, told))
     windows = np.lib.stride_tricks.sliding_window_view(photo, (side, side), axis=(0, 1))
     same = (np.moveaxis(windows, 2, -1) == found).all(axis=(2, 3, 4))
     expect.that(
-        bool(same.any()),
-        "That is stretched, turned or painted over, not cut: no part of the photo looks "
-        "like what your function returns.",
+        same.any(),
+        "That is stretched, turned or painted over, not cut: it is no part of the photo.",
     )
     before = int(np.argwhere(same)[0].max())  # one of the two directions has none to spare
     after = max(height, width) - side - before
-    ends = {before: "begins in the upper left corner", after: "ends in the lower right"}
     expect.that(
         abs(before - after) <= 1,
-        f"Your square {ends.get(0, 'is not in the middle')}: {before} rows or columns are "
-        f"left out before it and {after} after it. Leave out as much on either side.",
+        f"Your square is not in the middle: {before} {spare} are left out before it and "
+        f"{after} after it. Leave out as much on either side.",
     )
-
-
-# --- 4 -----------------------------------------------------------------------------------
 
 
 @chapter.exercise(
@@ -253,7 +232,6 @@ def q4(answer: Any) -> str:
 
 
 def _expect_epoch(served: Any, count: int, size: int, epoch: int) -> None:
-    case = f"For `epoch_of({count}, {size}, {epoch})`: "
     served = expect.items(served, "what your function returns, the batches,")
     batches = [np.ravel(expect.array(batch, what="a batch")) for batch in served]
     numbers = np.concatenate([*batches, np.zeros(0, int)])
@@ -261,39 +239,22 @@ def _expect_epoch(served: Any, count: int, size: int, epoch: int) -> None:
     missing = np.setdiff1d(np.arange(count), numbers)
     values, times = np.unique(numbers, return_counts=True)
     largest, least = max(map(len, batches), default=0), -(-count // size)
-    expect.ladder(
-        (
-            not strange.size,
-            f"{case}there is no photo {_first(strange)}; they are numbered from 0 to "
-            f"{count - 1}.",
+    faults = {
+        f"there is no photo {_first(strange)}; they are numbered from 0.": strange.size,
+        f"{missing.size} of the {count} photos never come, the first is number "
+        f"{_first(missing)}.": missing.size,
+        f"photo {_first(values[times > 1])} comes more than once. The last batch may be "
+        "smaller than the others; do not fill it up.": (times > 1).any(),
+        f"a batch holds {largest} photos; at most {size} are allowed.": largest > size,
+        f"you serve {len(batches)} batches; {least} are enough. Fill each but the last.": (
+            len(batches) != least
         ),
-        (
-            not missing.size,
-            f"{case}{missing.size} of the {count} photos never come, the first is number "
-            f"{_first(missing)}.",
-        ),
-        (
-            bool((times == 1).all()),
-            f"{case}photo {_first(values[times > 1])} comes more than once. The last batch "
-            "may be smaller than the others; do not fill it up.",
-        ),
-        (
-            largest <= size,
-            f"{case}a batch holds {largest} photos; at most {size} are allowed.",
-        ),
-        (
-            len(batches) == least,
-            f"{case}you serve {len(batches)} batches; {least} are enough. Fill each but "
-            "the last.",
-        ),
-    )
+    }
+    expect.no(faults, f"For `epoch_of({count}, {size}, {epoch})`: ")
 
 
 def _first(numbers: np.ndarray) -> str:
     return f"{numbers[0]:g}" if numbers.size else ""
-
-
-# --- 5 -----------------------------------------------------------------------------------
 
 
 _FOLDERS = {
@@ -355,53 +316,32 @@ def _expect_split(answer: Any, files: list[str]) -> None:
     photos = sorted(file for file in files if file.startswith("training/"))
     right = set(photos[: len(photos) // 5])
     for part, listed in parts.items():
-        strange = [name for name in listed if name not in files]
-        expect.that(
-            not strange,
-            f'"{part}" names {expect.shown((strange or [""])[0])}, which was not given. '
-            "Leave the names as they are.",
-        )
-        expect.that(
-            len(listed) == len(set(listed)), f'"{part}" names a photo more than once.'
-        )
-    for part, listed in parts.items():
-        leaked = sorted(name for name in listed if name.startswith("test/"))
-        expect.that(
-            not leaked,
-            f'Of the photos in `test`, "{part}" holds {len(leaked)}, such as '
-            f"{(leaked or [''])[0]}. Keep them out: the folder is what the name begins "
-            "with. (Do not take things out of a list while you go through it.)",
-        )
+        strange = sorted(set(listed).difference(files))
+        tests = sorted(name for name in listed if name.startswith("test/"))
+        faults = {
+            f"names `{strange[:1]}`, not given. Leave the names as they are.": strange,
+            "names a photo more than once.": len(listed) > len(set(listed)),
+            f"holds {len(tests)} of the photos in `test`, such as {tests[:1]}. Keep out "
+            "what *begins* with that folder. (And never take things out of a list while "
+            "you go through it.)": tests,
+        }
+        expect.no(faults, f'"{part}" ')
     gone = set(photos) - val - train
-    expect.ladder(
-        (not val & train, f"{len(val & train)} photos are in both parts."),
-        (
-            not any("test" in name for name in gone),
-            "`training/latest.jpg` or its like is missing, and it is no test photo. Look "
-            "at the folder, not for four letters.",
+    faults = {
+        f"{len(val & train)} photos are in both parts.": val & train,
+        "`training/latest.jpg` or its like is missing, and it is no test photo. Look at "
+        "the folder, not for four letters.": any("test" in name for name in gone),
+        f"{len(gone)} photos of the folder `training` are in neither part: why?": gone,
+        "The two parts are exchanged: the small one validates.": train == right,
+        f"{len(val)} of the {len(photos)} photos outside of `test` validate; expected a "
+        "fifth of them, rounded down. Leave out the test photos before you count.": (
+            len(val) != len(right)
         ),
-        (
-            not gone,
-            f"{len(gone)} photos of the folder `training` are in neither part: why?",
-        ),
-        (
-            train != right,
-            "The two parts are exchanged: the small one validates, the large one trains.",
-        ),
-        (
-            len(val) == len(right),
-            f"{len(val)} of the {len(photos)} photos outside of `test` validate; expected "
-            "a fifth of them, rounded down. Leave out the test photos before you count.",
-        ),
-        (
-            val == right,
-            "The number is right, the photos are not: the first fifth *by name* validates. "
-            "The names may come in any order, so sort them.",
-        ),
-    )
+        "The number is right, the photos are not: the first fifth *by name* validates. The "
+        "names may come in any order, so sort them.": val != right,
+    }
+    expect.no(faults)
 
-
-# --- 6 -----------------------------------------------------------------------------------
 
 _CONCLUSIONS = {
     "a": "the step changes the article's input more",
@@ -514,8 +454,6 @@ def _overflown(photo: np.ndarray, recipe: str) -> expect.Either:
     return expect.Either(20 * np.log10(255) - 10 * np.log10(np.mean(a)) for a in apart)
 
 
-# --- 7 -----------------------------------------------------------------------------------
-
 _COUNT, _NOISE, _NEAR = 8, 5.0, 0.05
 
 
@@ -581,29 +519,25 @@ def q7(answer: Any) -> str:
     spread = np.mean(steps**2)
     expect.that(spread > 0.01, "Your pictures hold nothing but flat colour.")
     tails = np.mean(steps**4) / spread**2
-    expect.that(
-        tails < _NOISE,
-        f"These are no clouds: there are edges in them. The differences between "
-        f"neighbouring pixels have a kurtosis of {tails:.0f}; noise has about 3, and at "
-        f"most {_NOISE:.0f} is allowed. (If it is noise, are many pixels cut off at 0 or "
-        "255?)",
-    )
     score = _score_of_filter(pictures)
     bicubic, photos = _levels()
     means = (
         f"{score:.2f} dB; the filter learned from photos has {photos:.2f}, bicubic "
         f"{bicubic:.2f}"
     )
-    expect.that(
-        score > bicubic,
+    faults = {
+        "These are no clouds: there are edges in them. The differences between "
+        f"neighbouring pixels have a kurtosis of {tails:.0f}; noise has about 3, and at "
+        f"most {_NOISE:.0f} is allowed. (If it is noise, are many pixels cut off at 0 or "
+        "255?)": tails > _NOISE,
         f"The filter learned from your pictures has {means}. A formula is better. Do "
-        "coarse waves outweigh fine ones, as they do in photos?",
-    )
-    expect.that(
-        score > photos - _NEAR,
+        "coarse waves outweigh fine ones, as they do in photos?": score < bicubic,
         f"The filter learned from your pictures has {means}. Come within {_NEAR} dB of the "
-        "photos: compare the spectrum of your pictures with the chapter's plot.",
-    )
+        "photos: compare the spectrum of your pictures with the chapter's plot.": (
+            score < photos - _NEAR
+        ),
+    }
+    expect.no(faults)
     return f"The filter learned from your clouds has {means}. It never saw a photo."
 
 

@@ -86,8 +86,6 @@ def q1(answer: Any) -> str:
     return "Half the filters leave about a quarter: the second convolution is nearly all."
 
 
-# --- 2 -----------------------------------------------------------------------------------
-
 _BLOCKS = {"a": 1, "b": 2, "c": 2, "d": 1}
 _REPLIES = {
     "a": "the 3x3 convolution comes last, and sees other neighbours at each pixel of a "
@@ -146,9 +144,6 @@ _NUDGES = {
     "c": "which operation comes last that looks at neighbours, and what follows it?",
     "d": "does bilinear enlargement make equal pixels?",
 }
-
-
-# --- 3 -----------------------------------------------------------------------------------
 
 
 _SIZES = [(12, 8, 4), (6, 9, 3), (14, 21, 7), (10, 25, 5)]
@@ -298,11 +293,10 @@ def q4(answer: Any) -> str:
         (rng.random((6, 21, 3)), 3),
     ]
 
-    def decibels(error: Callable) -> Callable:
-        return lambda *case: -10 * np.log10(np.mean(error(*case)))
+    def decibels(*errors: Callable) -> Callable:
+        return lambda *c: expect.Either(-10 * np.log10(np.mean(e(*c))) for e in errors)
 
-    def means(target: np.ndarray, block: int) -> np.ndarray:
-        return np.float64(metrics.block_means(target, block))
+    means = metrics.block_means
 
     slips = {
         "You take the logarithm of each block and average then. Average the errors first: "
@@ -316,18 +310,17 @@ def q4(answer: Any) -> str:
             decibels(lambda t, b: np.sqrt(_variances(t, b)))
         ),
         "That is the variance of the whole picture. Only what varies in a block is lost.": (
-            lambda t, b: expect.Either(
-                -10 * np.log10([np.var(t), np.var(t, (0, 1)).mean()])
-            )
+            decibels(lambda t, b: np.var(t), lambda t, b: np.var(t, (0, 1)))
         ),
         "That is the variance of the block means, which a network can draw. What varies "
-        "inside the blocks is lost.": lambda t, b: expect.Either(
-            -10 * np.log10([np.var(means(t, b)), np.var(means(t, b), (0, 1)).mean()])
+        "inside the blocks is lost.": decibels(
+            lambda t, b: np.var(means(t, b)), lambda t, b: np.var(means(t, b), (0, 1))
         ),
         "That is the variance over the colours, too. Each colour of a block has its own "
         "mean.": decibels(lambda t, b: _cut(np.float64(t), b).var(axis=(1, 3, 4))),
-        "That is the mean of the squares. Take the square of the mean away.": (
-            decibels(lambda t, b: np.float64(t) ** 2)
+        "That is the mean of the squares, or the square of the means. Take their "
+        "difference.": decibels(
+            lambda t, b: np.float64(t) ** 2, lambda t, b: means(np.float64(t), b) ** 2
         ),
         "You divide by one less than the number of pixels (`ddof=1`). The squared error is "
         "a mean: divide by all.": (
@@ -346,8 +339,6 @@ def q4(answer: Any) -> str:
 def _variances(target: np.ndarray, block: int) -> np.ndarray:
     return _cut(np.asarray(target, np.float64), block).var(axis=(1, 3))
 
-
-# --- 5 -----------------------------------------------------------------------------------
 
 _CONCLUSIONS = {
     "a": "it has reached bilinear interpolation",
@@ -395,59 +386,49 @@ def q5(answer: Any) -> str:
     from srlib import training
 
     found = expect.mapping(answer, ["before", "network", "val", "after", "conclusion"])
-    model = networks.network(found["network"])
-    val, before = found["val"], expect.number(found["before"], 'the number "before"')
-    expect.that(isinstance(val, data.Pairs), "`val` holds the validation pairs: keep it.")
-    side = networks.block_side(model, "x4")
-    expect.that(
-        side == 4, "That is not Model 1, whose x4 draws blocks of 4x4. Hand in `both`."
+    model, val = networks.network(found["network"]), found["val"]
+    before, value = (
+        expect.number(found[k], f'the number "{k}"') for k in ("before", "after")
     )
+    faults = {
+        "`val` holds the validation pairs: keep it.": not isinstance(val, data.Pairs),
+        "x4 of Model 1 draws blocks of 4x4, and yours does not: hand in `both`.": (
+            networks.block_side(model, "x4") != 4
+        ),
+    }
+    expect.no(faults)
     target, lr = data.as_float(val.x4), data.as_float(val.lr)
     drawn = training.predict(model, val.lr)
-    pictures = {"network": drawn["x4"], "bilinear": metrics.upscale(lr, 4, "bilinear")}
-    psnr = {name: metrics.psnr(target, picture) for name, picture in pictures.items()}
-    after, bilinear = psnr["network"].mean(), psnr["bilinear"].mean()
+    psnr = training.score(drawn, val)
+    after = psnr["x4"].mean()
+    bilinear = metrics.psnr(target, metrics.upscale(lr, 4, "bilinear")).mean()
     ceiling = metrics.ceiling_psnr(target, 4).mean()
     slips = {
-        "That is the score of x2. Take x4.": metrics.psnr(
-            data.as_float(val.x2), drawn["x2"]
-        ).mean(),
+        "That is the score of x2. Take x4.": psnr["x2"].mean(),
         "That is the PSNR of all errors together. Take the mean of the photos' own.": (
             metrics.batch_psnr(target, drawn["x4"])
         ),
+        "That is one photo's score. Take the mean of all.": expect.Either(psnr["x4"]),
         "That is bilinear interpolation. Score `both`.": bilinear,
         "That is the ceiling. Score `both`.": ceiling,
         "That is the score before you trained on. Score `both` again.": before,
-        "That is one photo's score. Take the mean of all.": expect.Either(psnr["network"]),
-        "That is a squared error. Write down the PSNR in dB.": np.mean(
-            10 ** (-psnr["network"] / 10)
-        ),
     }
-    value = expect.number(found["after"], 'the number "after"')
-    expect.that(
-        abs(after - before) > 0.003,
-        "The network scores as it did before. Train it on: `training.fit` changes the "
-        "network itself, and `measured` has to be made before that.",
+    same = (
+        "The network scores as it did before. Train it on, and make `measured` before that."
     )
-    expect.agree(
-        value,
-        after,
-        slips,
-        digits=2,
-        wrong=f"You write {value:.2f} dB after training, and "
-        "the check measures something else with your network: by the mean PSNR of x4 on "
-        "`val`.",
+    expect.that(abs(after - before) > 0.003, same)
+    wrong = (
+        f"You write {value:.2f} dB after training, and the check measures something else "
+        "with your network: by the mean PSNR of x4 on `val`, in dB."
     )
+    expect.agree(value, after, slips, digits=2, wrong=wrong)
     expect.that(
         after > before - 0.3,
         "It has become clearly worse. Did you go on with `both`, with "
         "`first_epoch=epochs`, or start a new network?",
     )
     true = "a" if after >= bilinear else "b"
-    told = (
-        f"You have {after:.2f} dB after training; bilinear has {bilinear:.2f}, the ceiling "
-        f"{ceiling:.2f}"
-    )
+    told = f"Yours has {after:.2f} dB; bilinear {bilinear:.2f}, the ceiling {ceiling:.2f}"
     expect.conclusion(found["conclusion"], _CONCLUSIONS, true, told)
     gone = (after - before) / (ceiling - before)
     return (
@@ -455,8 +436,6 @@ def q5(answer: Any) -> str:
         "seed; the chapter's dots on VOC 2007 say the same."
     )
 
-
-# --- 6 -----------------------------------------------------------------------------------
 
 _MOST = 80_000
 #: Least gains in dB: over bilinear interpolation, and by what was learned.
@@ -540,25 +519,17 @@ def q6(answer: Any) -> str:
     )
     score, bare, bilinear, ceiling = _judge_x4(model)
     means = f"{score:.2f} dB; the 4x4 ceiling has {ceiling:.2f}, bilinear {bilinear:.2f}"
-    where = "On tiles that no notebook holds, x4 has"
-    expect.ladder(
-        (
-            score > ceiling,
-            f"It can draw what it should. {where} {means}. Train it longer, or help it: "
-            "what could it start from?",
+    faults = {
+        "It can draw what it should. Train it longer, or help it: what could it start "
+        "from?": score <= ceiling,
+        f"Without its weights it has {bare:.2f}: a formula does it alone. Train the "
+        "network, so that it adds something.": score < bare + _LEARNT,
+        f"Through the ceiling. Beat that formula, too, by {_MARGIN} dB or more.": (
+            score < bilinear + _MARGIN
         ),
-        (
-            score - bare > _LEARNT,
-            f"{where} {means}, and without its weights {bare:.2f}: a formula does it "
-            "alone. Train the network, so that it adds something.",
-        ),
-        (
-            score > bilinear + _MARGIN,
-            f"Through the ceiling. {where} {means}. Beat that formula, too, by "
-            f"{_MARGIN} dB or more.",
-        ),
-    )
-    return f"{where} {means}. You are through, with {size:,} parameters."
+    }
+    expect.no(faults, f"On tiles that no notebook holds, x4 has {means}. ")
+    return f"x4 has {means}. You are through, with {size:,} parameters."
 
 
 def _judge_x4(model: Any) -> tuple[float, float, float, float]:

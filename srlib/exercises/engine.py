@@ -120,48 +120,22 @@ class Option(NamedTuple):
 
 @dataclass(eq=False)
 class Exercise:
-    """One exercise: what it is, what the student sees, and how an answer is judged.
-
-    Attributes
-    ----------
-    chapter
-        The chapter that it belongs to.
-    id
-        By which cells, answers and progress name it: stays, wherever it stands.
-    title, kind, difficulty, minutes
-        What the catalogue lists. Difficulty is 1 to 3.
-    stub
-        The code that the student changes.
-    answer
-        What of it is handed to the check: an expression.
-    hints
-        From a nudge to nearly the answer.
-    solution_code
-        What may stand in the place of the stub.
-    because
-        Why it is right.
-    grade
-        Takes the answer; returns what a right one means, or raises `NotYet`.
-    options
-        Of a choice, by letter.
-    seconds
-        Longest processor time of a check.
-    """
+    """One exercise: what it is, what the student sees, and how an answer is judged."""
 
     chapter: Chapter
-    id: str
+    id: str  # names it in cells, answers and progress, wherever it stands
     title: str
     kind: Kind
-    difficulty: int
+    difficulty: int  # 1 to 3
     minutes: int
-    stub: str
-    answer: str
-    hints: Sequence[str]
-    solution_code: str
-    because: str
-    grade: Grader
-    options: Mapping[str, Option] = field(default_factory=dict)
-    seconds: float = CHECK_SECONDS
+    stub: str  # the code that the student changes
+    answer: str  # what of it is handed to the check: an expression
+    hints: Sequence[str]  # from a nudge to nearly the answer
+    solution_code: str  # what may stand in the place of the stub
+    because: str  # why it is right
+    grade: Grader  # returns what a right answer means, or raises `NotYet`
+    options: Mapping[str, Option] = field(default_factory=dict)  # of a choice, by letter
+    seconds: float = CHECK_SECONDS  # longest processor time of a check
     _rung: int = 0
 
     @property

@@ -42,10 +42,10 @@ def that(condition: bool, message: str) -> None:
         raise NotYet(message)
 
 
-def ladder(*steps: tuple[bool, str]) -> None:
-    """Say the message of the first step whose condition does *not* hold."""
-    for condition, message in steps:
-        that(condition, message)
+def no(faults: Mapping[str, Any], case: str = "") -> None:
+    """Go on only if nothing is at fault; else say the message of the first that is."""
+    for message, at_fault in faults.items():
+        that(not at_fault, f"{case}{message}")
 
 
 # --- Kinds of values ---------------------------------------------------------------------
@@ -238,39 +238,34 @@ def draws(answer: Any, arguments: Callable[[np.random.Generator], tuple]) -> Any
     once, again, other = (
         fresh(call(answer, *arguments(np.random.default_rng(seed)))) for seed in (1, 1, 2)
     )
-    that(
-        alike(once, again, tolerance=1e-6),
+    faults = {
         "Two generators in the same state give two different results: somewhere numbers "
-        "are drawn without the generator that your function is given.",
-    )
-    that(
-        not alike(once, other, tolerance=1e-6),
+        "are drawn without the generator that your function is given.": (
+            not alike(once, again, tolerance=1e-6)
+        ),
         "Whatever generator your function is given, it draws the same: is there a fixed "
-        "seed in it, or a generator of its own?",
-    )
+        "seed in it, or a generator of its own?": alike(once, other, tolerance=1e-6),
+    }
+    no(faults)
     return once
 
 
 def _expect_to_take(answer: Callable, arguments: tuple) -> None:
-    try:
+    with contextlib.suppress(TypeError, ValueError):  # some of NumPy's have no signature
         signature = inspect.signature(answer)
-    except (TypeError, ValueError):  # some of NumPy's have none
-        return
-    try:
-        signature.bind(*arguments)
-    except TypeError:
-        raise NotYet(
-            f"Your function takes {guard.code(str(signature))}; expected "
-            f"{len(arguments)} argument{'s' * (len(arguments) > 1)}."
-        ) from None
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            raise NotYet(
+                f"Your function takes {guard.code(str(signature))}; expected "
+                f"{len(arguments)} argument{'s' * (len(arguments) > 1)}."
+            ) from None
 
 
 def _name_of(answer: Callable, place: int) -> str:
-    try:
-        name = list(inspect.signature(answer).parameters)[place]
-    except (TypeError, ValueError, IndexError):
-        return "what it is given"
-    return f"`{name}`"
+    with contextlib.suppress(TypeError, ValueError, IndexError):
+        return f"`{list(inspect.signature(answer).parameters)[place]}`"
+    return "what it is given"
 
 
 def fresh(value: Any) -> Any:
@@ -286,27 +281,22 @@ def fresh(value: Any) -> Any:
 
 def alike(one: Any, other: Any, tolerance: float) -> bool:
     """Compare two values and all that they hold; what cannot be compared is alike."""
-    if isinstance(one, np.random.Generator):
-        return True
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return list(one) == list(other) and all(
-            alike(one[key], other[key], tolerance) for key in one
-        )
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(
-            alike(a, b, tolerance) for a, b in zip(one, other, strict=True)
-        )
+    if isinstance(one, Set):
+        return one == other
     one, other = _plain(one), _plain(other)
-    if isinstance(one, (np.ndarray, np.generic, float)):
+    if isinstance(one, Mapping):
+        keys = isinstance(other, Mapping) and list(one) == list(other)
+        return keys and all(alike(one[key], other[key], tolerance) for key in one)
+    if isinstance(one, (list, tuple)):
+        as_long = isinstance(other, (list, tuple)) and len(one) == len(other)
+        return as_long and all(map(alike, one, other, itertools.repeat(tolerance)))
+    if isinstance(one, (np.ndarray, np.generic, numbers.Real)):
         one, other = np.asarray(one), np.asarray(other)
         if one.dtype.kind not in "fiub" or other.dtype.kind not in "fiub":
             return np.array_equal(one, other)
-        return one.shape == other.shape and np.allclose(
-            one, other, rtol=tolerance, atol=tolerance, equal_nan=True
-        )
-    if isinstance(one, (int, str, bytes, set, frozenset)):
-        return one == other
-    return True
+        near = {"rtol": tolerance, "atol": tolerance, "equal_nan": True}
+        return one.shape == other.shape and np.allclose(one, other, **near)
+    return one == other if isinstance(one, (str, bytes)) else True
 
 
 def agree(
@@ -382,27 +372,25 @@ def decibels(error: Callable[..., Any]) -> dict[str, Callable]:
         returns several, the mean of their PSNRs is meant.
     """
 
-    def turned(turn: Callable) -> Callable:
-        return lambda *arguments: np.mean(turn(np.asarray(error(*arguments))))
+    def turned(times: float, plus: float = 0, log: Callable = np.log10) -> Callable:
+        return lambda *case: np.mean(times * log(np.asarray(error(*case))) + plus)
 
+    peak = 20 * np.log10(255)
     return {
-        "That is the natural logarithm, `np.log`. Decibels take `np.log10`.": (
-            turned(lambda e: -10 * np.log(e))
+        "That is the natural logarithm. Decibels take `np.log10`.": turned(-10, log=np.log),
+        "You take 20 times the logarithm, as for the error itself. Of a *squared* error "
+        "take 10 times.": turned(-20),
+        "You take the root of the squared error, and 10 times the logarithm. Leave the "
+        "root out.": turned(-5),
+        "The sign is wrong: a small error is a high PSNR.": turned(10),
+        "That is the squared error. Turn it into decibels.": turned(1, log=np.asarray),
+        "You take 255 as the peak, but the pictures run to 1: 48 dB more.": turned(
+            -10, peak
         ),
-        "You take 20 times the logarithm. That is for the error itself; of a *squared* "
-        "error take 10 times.": turned(lambda e: -20 * np.log10(e)),
-        "You take the root of the squared error, and then 10 times the logarithm. Leave "
-        "the root out.": turned(lambda e: -5 * np.log10(e)),
-        "The sign is wrong: a small error is a high PSNR.": (
-            turned(lambda e: 10 * np.log10(e))
+        "You take 1 as the peak, but the pictures run to 255: 48 dB less.": turned(
+            -10, -peak
         ),
-        "That is the squared error. Turn it into decibels.": turned(lambda e: e),
-        "You take 255 as the peak, but the pictures run to 1. That alone adds 48 dB.": (
-            turned(lambda e: 20 * np.log10(255) - 10 * np.log10(e))
-        ),
-        "You take 1 as the peak, but the pictures run to 255. That alone takes 48 dB "
-        "away.": turned(lambda e: -20 * np.log10(255) - 10 * np.log10(e)),
-        "10 times are missing: `10 * np.log10(...)`.": turned(lambda e: -np.log10(e)),
+        "10 times are missing: `10 * np.log10(...)`.": turned(-1),
     }
 
 
@@ -489,46 +477,30 @@ def measured(
     """
     reported = {name: number(found[name], f'the number "{name}"') for name in own}
     for name, right in own.items():
-        value = reported[name]
-        if abs(value - right) <= within:
-            continue
-        for message, wrong in (slips or {}).items():
-            that(abs(value - wrong.get(name, np.nan)) > within, message)
+        value, told = reported[name], f'The number "{name}" '
         near = [k for k in own if k != name and abs(value - own[k]) <= within]
-        that(
-            not near,
-            f'The number "{name}" is the one that belongs to "{(near or [0])[0]}".',
+        known = {
+            message: wrong.get(name, np.nan) for message, wrong in (slips or {}).items()
+        }
+        for k in near:
+            known[f'{told}is that of "{k}".'] = own[k]
+        known[f"{told}has the wrong sign."] = -right
+        for times in (100, 0.01):
+            known[f"{told}is {times:g} times what it should be, in {unit}."] = times * right
+        wrong = (
+            f"{told}is {value:.4g} {unit}. The check measured with what you hand in, and "
+            f"found something {abs(value - right):.2g} {unit} away. On which photos, at "
+            "which output and by which metric did you measure?"
         )
-        that(abs(value + right) > within, f'The number "{name}" has the wrong sign.')
-        for factor in (100, 0.01):
-            that(
-                abs(value - factor * right) > within * factor,
-                f'The number "{name}" is {value:.4g}, {factor:g} times what it should be: '
-                f"write it in {unit}.",
-            )
-        raise NotYet(
-            f'The number "{name}" is {value:.4g} {unit}. The check measured with what you '
-            f"hand in, and found something that is {abs(value - right):.2g} {unit} away. "
-            "On which photos, at which output and by which metric did you measure?"
-        )
+        agree(value, right, known, within=within, wrong=wrong)
     return reported
 
 
 def conclusion(value: Any, options: Mapping[str, str], true: str, told: str) -> None:
-    """Expect the letter of the conclusion that follows from what was measured.
-
-    Parameters
-    ----------
-    options
-        By letter, what it says.
-    told
-        The student's numbers, as a sentence without its end.
-    """
+    """Expect the letter of what follows from the numbers, which `told` says."""
     letter = choose(value, options, "the conclusion")
-    that(
-        letter == true,
-        f"You say that {options[letter]}. {told}: that does not follow.",
-    )
+    follows = letter == true
+    that(follows, f"You say that {options[letter]}. {told}: that does not follow.")
 
 
 # --- Words -------------------------------------------------------------------------------

@@ -180,7 +180,9 @@ WRONG = {
         Wrong("sums", {"default": [0, 200], "INTER_AREA": [400, 200]}, "added up the four"),
         Wrong("reads all", {"default": [100, 50], "INTER_AREA": [100, 50]}, "only two"),
         Wrong(
-            "reads first two", {"default": [100, 0], "INTER_AREA": [100, 50]}, "first two"
+            "reads first two",
+            {"default": [100, 0], "INTER_AREA": [100, 50]},
+            "two pixels at an end",
         ),
         Wrong("sum of two", {"default": [0, 200], "INTER_AREA": [100, 50]}, "added up two"),
         Wrong(
@@ -202,13 +204,13 @@ WRONG = {
         Wrong("the size", 576, "one of the letters"),
     ],
     "q3": [
-        Wrong("corner", corner, "begins in the upper left"),
-        Wrong("lower corner", lower_corner, "ends in the lower right"),
+        Wrong("corner", corner, "0 columns are left out before it"),
+        Wrong("lower corner", lower_corner, "5 columns are left out before it"),
         Wrong("exchanged", exchanged, "Rows come first"),
         Wrong("longer side", longer_side, "the shorter side"),
         Wrong("stretched", stretched, "not cut"),
         Wrong("grey", grey, "third axis"),
-        Wrong("width only", width_only, "A tall photo"),
+        Wrong("width only", width_only, "rows to spare"),
         Wrong("side only", lambda photo: min(photo.shape[:2]), "That is a number"),
         Wrong("even margins", lambda photo: photo[1:-1, 3:-3], "comes out as 4x5"),
         Wrong("the square itself", np.zeros((6, 6, 3)), "Expected a function"),
@@ -229,11 +231,9 @@ WRONG = {
         Wrong(
             "only rewritten",
             lambda files: parts(sorted(files, key=str)),
-            'Of the photos in `test`, "val" holds 4',
+            '"val" holds 4 of the photos in `test`',
         ),
-        Wrong(
-            "only from one part", only_from_val, 'Of the photos in `test`, "train" holds 4'
-        ),
+        Wrong("only from one part", only_from_val, '"train" holds 4 of the photos'),
         Wrong(
             "by four letters",
             lambda files: parts(sorted(f for f in files if "test" not in f)),

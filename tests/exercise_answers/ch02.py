@@ -198,7 +198,7 @@ WRONG = {
     "q2": [
         Wrong("exchanged", means(22.97, 30), "other way round"),
         Wrong("alike", means(30, 30), "The two means differ"),
-        Wrong("no decibels", means(30, 0.00505), "Turn it into dB"),
+        Wrong("no decibels", means(30, 0.00505), "into decibels"),
         Wrong("natural", means(30, 52.9), "natural logarithm"),
         Wrong("20", means(30, 45.9), "20 times"),
         Wrong("sum", means(30, 19.96), "Divide by 2"),
@@ -230,18 +230,20 @@ WRONG = {
             lambda p: p @ np.array([0.299, 0.587, 0.114]),
             "range from 0 to 255",
         ),
-        Wrong("no offset", lambda p: p @ RIGHT / 255, "Black has to be 16"),
+        Wrong("no offset", lambda p: p @ RIGHT / 255, "black comes out as 0, not as 16"),
         Wrong("to 235", lambda p: p @ RIGHT + 16, "divide by 255"),
         Wrong(
-            "multiplication gone", lambda p: (p @ RIGHT / 255 + 16) / 255, "factors of 255"
+            "multiplication gone",
+            lambda p: (p @ RIGHT / 255 + 16) / 255,
+            "a factor of 255",
         ),
         Wrong("rounded", lambda p: np.rint(p @ RIGHT + 16) / 255, "You round"),
-        Wrong("not scaled", lambda p: p @ RIGHT / 255 + 16, "factors of 255"),
-        Wrong("blue first", lambda p: (p[..., ::-1] @ RIGHT + 16) / 255, "exchanged"),
+        Wrong("not scaled", lambda p: p @ RIGHT / 255 + 16, "a factor of 255"),
+        Wrong("blue first", lambda p: (p[..., ::-1] @ RIGHT + 16) / 255, "red with 24.966"),
         Wrong(
             "another weight",
             put_right_elsewhere,
-            "You weigh red with 65.481, green with 127.553",
+            "weigh red with 65.481, green with 127.553",
         ),
     ],
     "q5": [
