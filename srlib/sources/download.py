@@ -8,19 +8,22 @@ and an archive cannot write anywhere but into its own folder.
 Nothing is fetched at import, and nothing is printed: pass `progress` to follow along.
 """
 
+from __future__ import annotations
+
 import hashlib
+import os
 import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from srlib.sources import places
 
@@ -63,6 +66,8 @@ CHUNK = 1 << 20  # bytes read at once: 1 MiB
 USER_AGENT = "srlib (the course Five Models and a Ceiling)"
 PHOTOS = "VOC2007/JPEGImages/*.jpg"
 SPLITS = "VOC2007/ImageSets/Main/*.txt"
+#: Where an archive is unpacked, inside the folder that its photos are for.
+WORKPLACE = "unpacking.part"
 
 
 class DownloadError(OSError):
@@ -85,11 +90,8 @@ class _Job(NamedTuple):
     size: int
     timeout: float
     progress: Progress | None
-
-    @property
-    def part(self) -> Path:
-        """Where the bytes wait until they are all there and verified."""
-        return self.destination.with_name(self.destination.name + ".part")
+    part: Path  # where bytes wait until all are there and verified
+    fresh: Path  # where a mirror's bytes gather from the first on, while there is a part
 
 
 def download_voc2007(
@@ -102,14 +104,15 @@ def download_voc2007(
     Parameters
     ----------
     folder
-        Where the photos go; `data/voc2007` of this checkout if not given.
+        Gets `JPEGImages` with 5011 photos and the lists in `ImageSets/Main`; before, the
+        archive. It may be a link or a mounted disk. `data/voc2007` if not given.
     progress
         Called with (bytes done, bytes in all) as they arrive.
 
     Returns
     -------
     Path
-        `folder`, with 5011 photos in `JPEGImages` and the lists in `ImageSets/Main`.
+        `folder`.
 
     Raises
     ------
@@ -125,22 +128,16 @@ def download_voc2007(
     http://host.robots.ox.ac.uk/pascal/VOC/voc2007/
     """
     folder = VOC_FOLDER if folder is None else Path(folder)
-    if _count_photos(folder) == VOC2007.photos:
-        return folder
-    # Asked now as well as when unpacking: 460 MB is a long wait for this answer.
-    _check_free(folder)
-    archive = folder.parent / VOC2007.name
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    _check_room(archive, VOC2007.size)
-    download(
-        VOC2007.urls,
-        archive,
-        sha256=VOC2007.sha256,
-        size=VOC2007.size,
-        progress=progress,
-    )
-    extract_photos(archive, folder, photos=VOC2007.photos)
-    archive.unlink()
+    archive = folder / VOC2007.name
+    if _count_photos(folder) != VOC2007.photos:
+        # All that unpacking will need: 460 MB is a long wait for such an answer.
+        _check_folder(folder, but_for=archive)
+        _check_room(archive, VOC2007.size)
+        proof = {"sha256": VOC2007.sha256, "size": VOC2007.size}
+        download(VOC2007.urls, archive, **proof, progress=progress)
+        extract_photos(archive, folder, photos=VOC2007.photos)
+    for leftover in (archive, folder / WORKPLACE):  # also of an earlier attempt
+        _remove(leftover)
     return folder
 
 
@@ -157,6 +154,7 @@ def download(
 
     The bytes gather in `<name>.part` beside the destination. A transfer that was cut off,
     by the network or by you, is carried on from there: at the next mirror, or next time.
+    No mirror takes away what came before it, unless it gives more.
 
     Parameters
     ----------
@@ -171,11 +169,6 @@ def download(
     progress
         Called with (bytes done, bytes in all) as they arrive.
 
-    Returns
-    -------
-    Path
-        `destination`, whole and verified.
-
     Raises
     ------
     DownloadError
@@ -187,17 +180,19 @@ def download(
     ----------
     Range requests: RFC 9110, section 14, https://www.rfc-editor.org/rfc/rfc9110#section-14
     """
-    _check_addresses(urls)
-    destination = Path(destination)
-    job = _Job(destination, sha256, size, timeout, progress)
+    for url in urls:
+        _check_address(url)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part, fresh = (Path(f"{destination}{end}.part") for end in ("", ".fresh"))
+    job = _Job(destination, sha256, size, timeout, progress, part, fresh)
     failures = []
     if destination.exists():
         defect = _defect(destination, job)
         if defect is None:
             return destination
         failures.append(f"{destination}, already there: {defect}")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    if _finish_leftover(job):
+    _keep_the_longer(job)  # of a transfer that was killed
+    if _bytes_in(part) >= size and _finish(part, job) is None:
         return destination
     for url in urls:
         try:
@@ -206,7 +201,17 @@ def download(
             failures.append(f"{url}: {failure}")
         else:
             return destination
-    raise DownloadError(_no_mirror_left(job, failures))
+        finally:
+            _keep_the_longer(job)
+    kept = f"\n{_bytes_in(part):,} of {size:,} bytes are kept in {part}."
+    raise DownloadError(
+        "\n  ".join([f"no mirror gave {destination.name}:", *failures])
+        + (kept if part.exists() else "")
+        + "\nCheck the network and try again: it carries on where it stopped.\n"
+        f"Or fetch the file another way and put it at {destination},\n"
+        "or put the photos by hand at data/voc2007 (JPEGImages/*.jpg),\n"
+        "or set SRLIB_DATA to the folder that holds them."
+    )
 
 
 def extract_photos(archive: Path, folder: Path, *, photos: int | None = None) -> Path:
@@ -218,38 +223,38 @@ def extract_photos(archive: Path, folder: Path, *, photos: int | None = None) ->
         An uncompressed VOC tar. Of it only `*/VOC2007/JPEGImages/*.jpg` and
         `*/VOC2007/ImageSets/Main/*.txt` are taken.
     folder
-        Gets `JPEGImages` and `ImageSets/Main`. It must be new or empty.
+        Gets `JPEGImages` and `ImageSets/Main`. But for `archive` it must be empty.
     photos
         How many photos there must be, if that is known.
-
-    Returns
-    -------
-    Path
-        `folder`.
 
     Raises
     ------
     ArchiveError
-        If a member of the archive is unsafe (it is named), if the archive is damaged or
-        does not hold the photos, or if `folder` holds something already.
-
-    References
-    ----------
-    The dangers: https://docs.python.org/3/library/tarfile.html#extraction-filters
+        If the archive is damaged, holds a sparse file or not the photos, or if `folder`
+        holds something already.
     """
-    folder = Path(folder)
-    _check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Whatever goes wrong before the last line, this folder goes away with all it holds.
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f"{folder.name}.", suffix=".part"
-    ) as workplace:
-        unpacked = Path(workplace) / folder.name
-        _unpack(archive, unpacked)
-        _check_count(archive, _count_photos(unpacked), photos)
-        if folder.exists():
-            folder.rmdir()  # empty, as checked; Windows renames onto no folder at all
-        unpacked.replace(folder)
+    _check_folder(folder, but_for=archive)
+    workplace = folder / WORKPLACE
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            tar.extractall(workplace, filter=_needed)
+        found = _count_photos(workplace)
+        if found == 0 or photos not in (None, found):
+            raise tarfile.TarError(
+                f"{found} photos in {PHOTOS}, expected {photos or 'some'}"
+            )
+        # Renamed inside the folder, which may be a link or a disk. The photos come last:
+        # they are what is looked for.
+        for name in ("ImageSets", "JPEGImages"):
+            if (workplace / name).exists():
+                (workplace / name).replace(folder / name)
+    except tarfile.TarError as error:
+        raise ArchiveError(
+            f"{archive} is damaged, unsafe, or not the archive of VOC 2007 trainval "
+            f"({error}). Delete it and download it again."
+        ) from error
+    finally:
+        _remove(workplace)
     return folder
 
 
@@ -258,23 +263,23 @@ def extract_photos(archive: Path, folder: Path, *, photos: int | None = None) ->
 
 def _try_mirror(url: str, job: _Job) -> None:
     """Fetch what is missing from this mirror, and verify the whole."""
-    carried_on = job.part.exists()
-    _fetch(url, job)
-    try:
-        _finish(job)
-    except _MirrorError:
-        if not carried_on:
-            raise
-        # The wrong bytes may be those from before, so this mirror is not to blame yet:
-        # the bad file is deleted by now, and it is asked for everything.
-        _fetch(url, job)
-        _finish(job)
+    start, defect = _fetch(url, job, _bytes_in(job.part))
+    if defect and start:
+        # The wrong bytes may be those from before, so this mirror is not to blame yet: it
+        # is asked for everything.
+        start, defect = _fetch(url, job, 0)
+    if defect:
+        raise _MirrorError(f"sent a wrong file: {defect}")
 
 
-def _fetch(url: str, job: _Job) -> None:
-    """Add to the part what it lacks. However this ends, what arrived stays."""
-    response, start = _open(url, job)
-    with response, job.part.open("ab" if start else "wb") as part:
+def _fetch(url: str, job: _Job, start: int) -> tuple[int, str | None]:
+    """Fetch a file from byte `start` on; say where it began, and what is wrong with it.
+
+    What is there already stays as it is until what comes is verified.
+    """
+    response, start = _open(url, job, start)
+    file = job.part if start == _bytes_in(job.part) else job.fresh
+    with response, file.open("ab" if start else "wb") as part:
         done = start
         for chunk in _chunks(response):
             part.write(chunk)
@@ -283,21 +288,19 @@ def _fetch(url: str, job: _Job) -> None:
                 job.progress(done, job.size)
     if done < job.size:
         raise _MirrorError(f"cut off after {done:,} of {job.size:,} bytes")
+    return start, _finish(file, job, keep=start)
 
 
-def _open(url: str, job: _Job) -> tuple[HTTPResponse, int]:
+def _open(url: str, job: _Job, start: int) -> tuple[HTTPResponse, int]:
     """Return the mirror's answer and the byte of the file at which it starts."""
-    start = _bytes_in(job.part)
     response = _request(url, start, job.timeout)
     wanted = f"bytes {start}-{job.size - 1}/{job.size}"
-    if start and response.headers["Content-Range"] != wanted:
-        # It sends the whole file or another range than was asked for: start afresh.
-        start = 0
-        if response.status == HTTPStatus.PARTIAL_CONTENT:
-            response.close()
-            response = _request(url, start, job.timeout)
-    # Checked before the part is touched: the log-in page of a hotel's network answers
-    # every request too, and must not cost what has already arrived.
+    if response.status != HTTPStatus.PARTIAL_CONTENT:
+        start = 0  # it sends the whole file, whatever was asked for
+    elif start and response.headers["Content-Range"] != wanted:
+        response.close()
+        return _open(url, job, 0)
+    # Also the log-in page of a hotel's network answers every request.
     if response.length != job.size - start:
         response.close()
         announced = "no length" if response.length is None else f"{response.length:,}"
@@ -307,13 +310,21 @@ def _open(url: str, job: _Job) -> tuple[HTTPResponse, int]:
     return response, start
 
 
+class _WebOnly(HTTPRedirectHandler):
+    """Follow a redirect on the web; urllib would follow it to an ftp server as well."""
+
+    def redirect_request(self, req: Request, *args: Any) -> Request | None:
+        _check_address(args[-1])
+        return super().redirect_request(req, *args)
+
+
 def _request(url: str, start: int, timeout: float) -> HTTPResponse:
     """Ask for a file from byte `start` on."""
     request = Request(url, headers={"User-Agent": USER_AGENT})
     if start:
         request.add_header("Range", f"bytes={start}-")
     with _network_errors():
-        return urlopen(request, timeout=timeout)
+        return build_opener(_WebOnly).open(request, timeout=timeout)
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
@@ -332,14 +343,15 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 def _network_errors() -> Iterator[None]:
     """Tell a mirror's failures from our own, such as a full disk, which stay as they are.
 
-    Both are OSErrors, so this wraps only the calls that talk to the mirror.
+    Both are OSErrors, so this wraps only the calls that talk to the mirror. A ValueError
+    is an address that nobody can read.
     """
     try:
         yield
     except HTTPError as error:
         error.close()
         raise _MirrorError(f"answered {error.code} {error.reason}") from error
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise _MirrorError(str(reason) or type(reason).__name__) from error
 
@@ -347,22 +359,27 @@ def _network_errors() -> Iterator[None]:
 # --- verifying --------------------------------------------------------------------------
 
 
-def _finish(job: _Job) -> None:
-    """Give the part its final name if it is the right file; delete it if it is not."""
-    defect = _defect(job.part, job)
-    if defect is not None:
-        job.part.unlink()
-        raise _MirrorError(f"sent a wrong file: {defect}")
-    job.part.replace(job.destination)
+def _finish(file: Path, job: _Job, keep: int = 0) -> str | None:
+    """Give the right file its final name; of a wrong one keep so many bytes.
+
+    Return what is wrong with it.
+    """
+    defect = _defect(file, job)
+    if defect is None:
+        file.replace(job.destination)
+        job.part.unlink(missing_ok=True)
+    elif keep:
+        os.truncate(file, keep)
+    else:
+        file.unlink()
+    return defect
 
 
-def _finish_leftover(job: _Job) -> bool:
-    """Deal with a part that is already complete, or longer than the file can be."""
-    if _bytes_in(job.part) >= job.size:
-        with suppress(_MirrorError):
-            _finish(job)
-            return True
-    return False
+def _keep_the_longer(job: _Job) -> None:
+    if job.fresh.exists():
+        if _bytes_in(job.fresh) > _bytes_in(job.part):
+            job.fresh.replace(job.part)
+        job.fresh.unlink(missing_ok=True)
 
 
 def _defect(path: Path, job: _Job) -> str | None:
@@ -382,27 +399,10 @@ def _bytes_in(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _check_addresses(urls: Sequence[str]) -> None:
-    for url in urls:
-        # urllib would open file:///etc/passwd as gladly as a web address.
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError(f"not an http or https address: {url!r}")
-
-
-def _no_mirror_left(job: _Job, failures: list[str]) -> str:
-    """Say what failed, what is kept and what to do."""
-    kept = _bytes_in(job.part)
-    lines = [f"no mirror gave {job.destination.name}:"]
-    lines += [f"  {failure}" for failure in failures]
-    if kept:
-        lines += [f"{kept:,} of {job.size:,} bytes are kept in {job.part}."]
-    lines += [
-        "Check the network and try again: it carries on where it stopped.",
-        f"Or fetch the file another way and put it at {job.destination},",
-        "or put the photos by hand at data/voc2007 (JPEGImages/*.jpg),",
-        "or set SRLIB_DATA to the folder that holds them.",
-    ]
-    return "\n".join(lines)
+def _check_address(url: str) -> None:
+    # urllib would open file:///etc/passwd as gladly as a web address.
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError(f"not an http or https address: {url!r}")
 
 
 def _check_room(archive: Path, size: int) -> None:
@@ -420,100 +420,48 @@ def _check_room(archive: Path, size: int) -> None:
 # --- unpacking --------------------------------------------------------------------------
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack what the course needs into a new folder."""
-    folder.mkdir()
-    try:
-        with tarfile.open(archive, "r:") as tar:
-            members = tar.getmembers()
-            # All of them, before the first is unpacked: who put one trap into an archive
-            # is not to be trusted with the rest.
-            for member in members:
-                _refuse_unsafe(archive, member)
-            wanted = _needed(members)
-            _check_any(archive, members, wanted)
-            for name, member in wanted.items():
-                _write(tar, member, folder / name)
-    except tarfile.TarError as error:
-        raise ArchiveError(
-            f"{archive} is damaged or not a tar archive ({error}). "
-            "Delete it and download it again."
-        ) from error
+def _needed(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Pick the photos and the split lists; an archive with a trap among them is refused.
 
-
-def _refuse_unsafe(archive: Path, member: tarfile.TarInfo) -> None:
-    """Raise an error if a member could touch anything outside its folder.
-
-    VOC needs neither strange paths nor links, so each is a reason to refuse the whole.
+    VOCdevkit/VOC2007/JPEGImages/1.jpg becomes JPEGImages/1.jpg.
     """
-    # PureWindowsPath knows both kinds of slash, and drives such as C:.
-    path = PureWindowsPath(member.name)
-    if path.anchor or ".." in path.parts:
-        reason = "lies outside the folder"
-    elif not (member.isfile() or member.isdir()):
-        reason = "is neither a file nor a folder, but a link or a device"
-    else:
-        return
-    raise ArchiveError(
-        f"{archive} was refused: its member {member.name!r} {reason}. "
-        "Nothing was unpacked. Delete the archive and get it from a source you trust."
-    )
+    tarfile.data_filter(member, folder)  # wherever the trap is: the whole is refused
+    path = PurePosixPath(member.name)
+    for pattern in filter(path.match, (PHOTOS, SPLITS) if member.isfile() else ()):
+        if member.issparse():  # a few bytes that would become as many as they like
+            raise tarfile.TarError(f"{member.name!r} is sparse")
+        name = "/".join(path.parts[-pattern.count("/") :])
+        return tarfile.data_filter(member.replace(name=name), folder)
+    return None
 
 
-def _needed(members: list[tarfile.TarInfo]) -> dict[str, tarfile.TarInfo]:
-    """Pick the photos and the split lists, by the paths that they get here."""
-    needed = {}
-    for member in filter(tarfile.TarInfo.isfile, members):
-        path = PurePosixPath(member.name)
-        for pattern in (PHOTOS, SPLITS):
-            if path.match(pattern):
-                # VOCdevkit/VOC2007/JPEGImages/1.jpg becomes JPEGImages/1.jpg.
-                ours = "/".join(path.parts[-pattern.count("/") :])
-                needed[ours] = member
-    return needed
-
-
-def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    """Copy one file's content: its owner, rights and links are none of our business."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tar.extractfile(member) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file)
-
-
-def _check_any(
-    archive: Path, members: list[tarfile.TarInfo], needed: dict[str, tarfile.TarInfo]
-) -> None:
-    if any(name.endswith(".jpg") for name in needed):
-        return
-    found = ", ".join(member.name for member in members[:5]) or "nothing"
-    more = f" and {len(members) - 5} more" if len(members) > 5 else ""
-    raise ArchiveError(
-        f"{archive} holds no photos: expected */{PHOTOS}, found {found}{more}. "
-        "Is it the archive of VOC 2007, trainval?"
-    )
-
-
-def _check_count(archive: Path, found: int, expected: int | None) -> None:
-    if expected is not None and found != expected:
+def _check_folder(folder: Path, *, but_for: Path) -> None:
+    """Make a folder to unpack into, and raise an error if that could not be done there."""
+    if not hasattr(tarfile, "data_filter"):
         raise ArchiveError(
-            f"{archive} gave {found} photos, expected {expected}. "
-            "Delete it and download it again."
+            "This Python cannot unpack an archive safely. Use 3.11.4 or later, or put the "
+            "photos of VOC 2007 there by hand."
         )
-
-
-def _check_free(folder: Path) -> None:
-    """Raise an error rather than mix the photos with what is in the folder."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ArchiveError(f"{folder} is a file, expected a folder. Move it away.")
-    found = sorted(path.name for path in folder.iterdir())
+    # A dangling link becomes a folder where it points to.
+    Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+    if (folder / WORKPLACE).exists():  # of an unpacking that was killed
+        _remove(folder / WORKPLACE)
+        _remove(folder / "ImageSets")
+    found = sorted(path.name for path in folder.iterdir() if path.name != "lost+found")
+    found = [name for name in found if not name.startswith(but_for.name)]
     if found:
-        photos = _count_photos(folder)
         raise ArchiveError(
-            f"{folder} is not empty: it holds {', '.join(found[:5])} ({photos} photos in "
-            "JPEGImages). Move it away, or choose another folder."
+            f"{folder} is not empty: it holds {', '.join(found[:5])} "
+            f"({_count_photos(folder)} photos in JPEGImages). Move it away, or choose "
+            "another folder."
         )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def _count_photos(folder: Path) -> int:
