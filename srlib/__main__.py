@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -78,13 +79,15 @@ def _run(options: argparse.Namespace) -> int:
 
     from srlib.runs import queue
 
+    if options.threads < 0:
+        raise ValueError(f"--threads is {options.threads}, expected 0 or more.")
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     photos = data.find_photos(options.data)
     chosen = chain.from_iterable(plans.plan(name) for name in options.plan)
     configs = list(dict.fromkeys(chosen))  # one in two plans: once
     configs.sort(key=lambda config: config.seed)  # an early look at everything
-    if options.only:
+    if options.only is not None:
         configs = [config for config in configs if config.name == options.only]
         if not configs:
             raise ValueError(
@@ -92,10 +95,12 @@ def _run(options: argparse.Namespace) -> int:
                 f"--dry-run lists the names."
             )
     home = _home()
-    left = queue.missing(configs, photos.name, home.get("folder"))
+    left = queue.missing(configs, photos, home.get("folder"))
     print(f"{photos}. {len(configs)} runs, {len(configs) - len(left)} of them done.")
     if options.dry_run:
-        return _list(configs, left)
+        for config in configs:
+            print(f"{'to do' if config in left else 'done '}  {config.name}")
+        return 0
     study = " ".join(filter(None, [*options.plan, options.only]))
     with _Bar() as bar:
         queue.work_off(
@@ -118,12 +123,6 @@ def _home() -> dict[str, Path]:
     home = places.own_data()
     (home / "weights").mkdir(parents=True, exist_ok=True)
     return {"folder": home / "results", "weights": home / "weights"}
-
-
-def _list(configs: list[plans.RunConfig], left: list[plans.RunConfig]) -> int:
-    for config in configs:
-        print(f"{'to do' if config in left else 'done ':5}  {config.name}")
-    return 0
 
 
 class _Bar:
@@ -149,4 +148,5 @@ class _Bar:
 
 
 if __name__ == "__main__":
+    warnings.formatwarning = lambda message, *_, **__: f"\n{message}\n"
     sys.exit(main())

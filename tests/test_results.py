@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,6 @@ def make_record(**changes):
     sound = {
         "name": "basic-article-4x2-s0",
         "model": "basic",
-        "article_number": 1,
         "changes": {},
         "dataset": "sample",
         "recipe": "article",
@@ -67,7 +67,7 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     file = results.write(record, tmp_path)
     assert file == tmp_path / "sample" / "basic-article-4x2-s0.json"
     assert results.read(file) == record
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["baselines", file.name]
 
 
 def test_numbers_keep_six_digits(tmp_path):
@@ -94,7 +94,7 @@ def test_a_record_appears_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_records_are_loaded_in_the_order_of_their_names(tmp_path):
     for seed in (2, 0, 1):
-        results.write(make_record(name=f"basic-s{seed}", seed=seed), tmp_path)
+        results.write(make_record(name=f"basic-article-4x2-s{seed}", seed=seed), tmp_path)
     accept(tmp_path, "0123456789abcdef")
     assert [r.seed for r in results.load("sample", folder=tmp_path)] == [0, 1, 2]
 
@@ -107,12 +107,7 @@ def test_a_folder_without_records_says_how_to_make_them(tmp_path):
 # --- What is refused -------------------------------------------------------------------
 
 
-REQUIRED = [
-    f.name for f in dataclasses.fields(results.Record) if f.name not in results.LATER
-]
-
-
-@pytest.mark.parametrize("field", sorted(REQUIRED))
+@pytest.mark.parametrize("field", sorted(results.REQUIRED))
 def test_a_missing_field_is_named(tmp_path, field):
     file = results.write(make_record(), tmp_path)
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -128,18 +123,27 @@ def test_a_missing_field_is_named(tmp_path, field):
     ("changes", "complaint"),
     [
         ({"colour": "red"}, "field colour is unknown"),
-        ({"name": "other"}, "is named other, expected basic"),
+        ({"name": "other"}, "its name is other, expected basic"),
+        ({"dataset": "voc2007"}, "its dataset is voc2007, expected sample"),
+        ({"seed": 1}, "is named basic-article-4x2-s0, but holds the run .*-s1"),
+        ({"model": "atrous"}, "holds the run atrous"),
+        ({"changes": {"head_size": 3}}, r"holds the run basic-\.\+-article"),
         ({"history": {"loss": [0.2, float("nan")]}}, r"history\.loss\.1 is not a finite"),
         ({"seconds": float("inf")}, "seconds is not a finite"),
         ({"history": {"loss": [0.2]}}, r"history has \[1\] epochs, expected 2"),
-        ({"per_image": {"x2": [20.0], "x4": [20.0] * 3}}, "x2 per_image has 1 scores"),
-        ({"ssim": {"x2": 0.5}}, r"ssim has \['x2'\], expected \['x2', 'x4'\]"),
+        ({"per_image": {"x2": [20.0], "x4": [20.0] * 3}}, "x2 per_image: scores is 1"),
+        ({"per_image": {"x2": [], "x4": [20.0] * 3}}, "x2 per_image: scores is 0"),
+        ({"psnr_db": {"x2": 99, "x4": 20}}, "x2 psnr_db is 99, but .* photos is 20.0000"),
+        ({"ssim": {"x2": 0.5}}, r"ssim is \['x2'\], expected \['x2', 'x4'\]"),
         ({"srlib_digest": "none"}, "srlib_digest is 'none'"),
         ({"data_digest": "0123456789ABCDEF"}, "data_digest is"),
         ({"seed": "0"}, "seed is a str, expected int"),
         ({"history": [0.2, 0.1]}, "history is a list, expected dict"),
-        ({"per_image": {"x2": "20", "x4": [20.0] * 3}}, "per_image has a str"),
+        ({"per_image": {"x2": "20", "x4": [20.0] * 3}}, r"per_image\.x2 is a str"),
+        ({"per_image": {"x2": ["20"], "x4": [20.0] * 3}}, r"per_image\.x2\.0 is a str"),
+        ({"ssim": {"x2": "0.5", "x4": 0.5}}, r"ssim\.x2 is a str, expected float"),
         ({"stopped_early": 1}, "stopped_early is a int, expected bool"),
+        ({"patience": 0.5}, "patience is a float, expected int"),
     ],
 )
 def test_a_defect_is_named(tmp_path, changes, complaint):
@@ -151,7 +155,7 @@ def test_a_defect_is_named(tmp_path, changes, complaint):
     assert "Delete it" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"name": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"name": 1}', "\x00", "[" * 9999])
 def test_what_is_not_a_record_is_refused(tmp_path, text):
     file = tmp_path / "broken.json"
     file.write_text(text, encoding="utf-8")
@@ -167,15 +171,81 @@ json_values = st.recursive(
     ),
     max_leaves=6,
 )
-FIELDS = st.sampled_from([f.name for f in dataclasses.fields(results.Record)])
+FIELDS = st.sampled_from(
+    [f.name for f in dataclasses.fields(results.Record) if f.name != "baselines"]
+)
 
 
 @given(field=FIELDS, value=json_values)
 def test_whatever_a_field_holds_the_check_itself_does_not_fail(field, value):
     content = dataclasses.asdict(make_record()) | {field: value}
-    for defect in results.defects(content, "basic-article-4x2-s0"):
+    del content["baselines"]
+    for defect in results.defects(content, Path("sample/basic-article-4x2-s0.json")):
         assert isinstance(defect, str)
         assert defect
+
+
+# --- Baselines: once for all records of the same photos --------------------------------
+
+
+def beside(tmp_path):
+    (file,) = (tmp_path / "sample" / "baselines").iterdir()
+    return file
+
+
+def test_records_of_the_same_photos_share_their_baselines(tmp_path):
+    for seed in range(3):
+        results.write(make_record(name=f"basic-article-4x2-s{seed}", seed=seed), tmp_path)
+    assert beside(tmp_path).name == "article-fedcba9876543210.json"
+    accept(tmp_path, "0123456789abcdef")
+    for record in results.load("sample", folder=tmp_path):
+        np.testing.assert_array_equal(record.baseline("x4", "bilinear"), [21.0] * 3)
+
+
+def test_other_baselines_of_the_same_photos_are_refused(tmp_path):
+    results.write(make_record(), tmp_path)
+    other = {head: {"bilinear": [21.0, 21.0, 21.1]} for head in HEADS}
+    with pytest.raises(results.RecordError, match="other scores by bilinear at x2"):
+        results.write(make_record(baselines=other), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil_it", "complaint"),
+    [
+        (lambda file: file.unlink(), "cannot be read"),
+        (lambda file: file.write_text("{"), "cannot be read"),
+        (lambda file: spoil(file, name="antialiased-fedcba9876543210"), "no baselines of"),
+        (
+            lambda file: spoil(file, x2={"bilinear": ["21"] * 3}),
+            r"x2\.bilinear\.0 is a str",
+        ),
+        (lambda file: spoil(file, x2={"bilinear": [21.0]}), r"has \[1, 3\] scores"),
+    ],
+)
+def test_baselines_that_do_not_belong_to_a_record_are_named(tmp_path, spoil_it, complaint):
+    file = results.write(make_record(), tmp_path)
+    name = beside(tmp_path).name
+    spoil_it(beside(tmp_path))
+    with pytest.raises(results.BaselinesError, match=rf"{name}.*{complaint}"):
+        results.read(file)
+
+
+def test_what_came_later_has_a_default(tmp_path):
+    """So that a new metric refuses no record from before."""
+    assert "black" not in results.REQUIRED
+    file = results.write(make_record(), tmp_path)
+    assert "black" not in json.loads(file.read_text(encoding="utf-8"))
+    assert results.read(file).black == {}
+
+
+def test_a_file_is_read_again_when_it_has_changed(tmp_path, monkeypatch):
+    file = results.write(make_record(), tmp_path)
+    results.read(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "loads", lambda _: pytest.fail("read twice"))
+        results.read(file)
+    results.write(make_record(seconds=1234.5), tmp_path)
+    assert results.read(file).seconds == 1234.5
 
 
 def test_a_record_of_an_unlisted_srlib_is_refused(tmp_path):
@@ -189,9 +259,10 @@ def test_a_record_of_an_unlisted_srlib_is_refused(tmp_path):
 
 def test_records_of_other_photos_are_not_mixed(tmp_path):
     results.write(make_record(), tmp_path)
-    results.write(make_record(name="basic-b", data_digest="0" * 16), tmp_path)
+    other = make_record(name="basic-article-4x2-s1", seed=1, data_digest="0" * 16)
+    results.write(other, tmp_path)
     accept(tmp_path, "0123456789abcdef")
-    with pytest.raises(results.RecordError, match=r"basic-b: its data_digest is 0000"):
+    with pytest.raises(results.RecordError, match=r"-s1: its data_digest is 0000"):
         results.load("sample", folder=tmp_path)
 
 

@@ -36,8 +36,12 @@ def outputs():
 
 @pytest.fixture(scope="module")
 def files():
-    found = (results.RESULTS / "voc2007").glob("*.json")
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(found)]
+    folder = results.RESULTS / "voc2007"
+    found = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
+    for run in found:
+        beside = folder / "baselines" / f"{run['recipe']}-{run['data_digest']}.json"
+        run["baselines"] = json.loads(beside.read_text("utf-8"))
+    return found
 
 
 def table(markdown):

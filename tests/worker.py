@@ -1,4 +1,4 @@
-"""One worker in a process of its own, on tiny runs. Started by tests/test_experiments.py.
+"""One worker in a process of its own, on tiny runs. Started by tests/test_runs.py.
 
     python tests/worker.py FOLDER SEEDS [kill | wait]
 

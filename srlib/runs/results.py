@@ -1,8 +1,10 @@
 """The records of finished runs: read, checked, compared.
 
 A record is one JSON file, ``data/results/<dataset>/<name>.json``. It says what went into a
-run and what came out of it, down to the score of every photo. `experiments` writes them;
-chapters compute their tables and verdicts from them, so this module needs no TensorFlow.
+run and what came out of it, down to the score of every photo. What interpolation reaches on
+the same photos stands beside, once for all runs: ``baselines/<recipe>-<data digest>.json``.
+`runner` writes them; chapters compute their tables and verdicts from them, so this module
+needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from types import SimpleNamespace, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -25,10 +29,18 @@ RESULTS = places.course_data() / "results"
 ACCEPTED = "ACCEPTED.json"
 
 Scores = dict[str, float]
+ByPhoto = dict[str, list[float]]
+
+#: In dB: scores that differ by less are the same, computed on another machine.
+SAME = 0.001
 
 
 class RecordError(ValueError):
     """A record that cannot be trusted. The message names the file and what is wrong."""
+
+
+class BaselinesError(RecordError):
+    """A record may be sound, but what it is compared with is not there."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,8 @@ class Record:
     ----------
     name
         Names the run, and its file.
-    model, article_number
-        Key of `zoo.NETWORKS`; the article's number for it.
+    model
+        Key of `zoo.NETWORKS`.
     changes
         Arguments of the model's function that differ from the article's.
     dataset, recipe
@@ -67,7 +79,7 @@ class Record:
     per_image
         PSNR in dB of each validation photo, by output.
     baselines
-        By output, then by method: PSNR in dB of each validation photo.
+        By output, then by method: PSNR in dB of each validation photo. In a file apart.
     seconds
         Wall-clock time of the training, on a machine that may have had other work.
     versions, srlib_digest, data_digest
@@ -79,7 +91,6 @@ class Record:
 
     name: str
     model: str
-    article_number: int
     changes: dict[str, Any]
     dataset: str
     recipe: str
@@ -99,8 +110,8 @@ class Record:
     psnr_db: Scores
     article_psnr_db: Scores
     ssim: Scores
-    per_image: dict[str, list[float]]
-    baselines: dict[str, dict[str, list[float]]]
+    per_image: ByPhoto
+    baselines: dict[str, ByPhoto]
     seconds: float
     versions: dict[str, str]
     srlib_digest: str
@@ -130,8 +141,12 @@ class Record:
         return np.asarray(self.baselines[head][method])
 
 
-#: Fields that came later: records from before lack them, and have their defaults.
-LATER = {f.name for f in fields(Record) if f.default_factory is not MISSING}
+#: Fields that came later have defaults, which older records then have.
+REQUIRED = {f.name for f in fields(Record) if f.default is f.default_factory is MISSING} - {
+    "baselines"
+}
+#: Fields with one entry an output.
+BY_HEAD = {f.name for f in fields(Record) if f.type == "Scores"} | {"per_image"}
 
 
 # --- Files -----------------------------------------------------------------------------
@@ -145,6 +160,9 @@ def load(
     **wanted: Any,
 ) -> list[Record]:
     """Load the records of a dataset, sorted by name. All of them are checked.
+
+    A file is read once, and again when it has changed: records are shared, not to be
+    written to.
 
     Parameters
     ----------
@@ -161,8 +179,9 @@ def load(
     ------
     RecordError
         If there are none, or one has a missing or an unknown field, a NaN, a value of the
-        wrong kind, a list of the wrong length, an unknown digest, or was made from other
-        photos than the rest.
+        wrong kind, a list of the wrong length, scores that contradict each other, a name
+        that is not its content's, an unknown digest, or was made from other photos than
+        the rest.
     """
     folder = folder or RESULTS
     records = [read(file) for file in sorted((folder / dataset).glob("*.json"))]
@@ -178,30 +197,75 @@ def load(
 
 
 def read(file: Path) -> Record:
-    """Read and check one record. See `load` for what is refused."""
+    """Read and check one record, and its baselines. See `load` for what is refused."""
+    content = _sound(file, defects)
+    beside = _baselines_file(file.parent, content["recipe"], content["data_digest"])
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(
-            f"{file}: cannot be read ({error}). Delete it; its run makes it again."
-        ) from error
-    for defect in defects(content, file.stem):
-        raise RecordError(f"{file}: {defect}. Delete it; its run makes it again.")
-    return Record(**content)
+        known = _sound(beside, _baseline_defects)
+        baselines = {head: known[head] for head in content["psnr_db"]}
+    except (RecordError, KeyError) as error:
+        raise BaselinesError(f"{beside}: cannot be read ({error}).") from error
+    counts = {len(s) for by_method in baselines.values() for s in by_method.values()}
+    if counts != {content["val_images"]}:
+        raise BaselinesError(
+            f"{beside}: has {sorted(counts)} scores by a method, but {file.name} "
+            f"{content['val_images']}. Delete it; the next run makes it again."
+        )
+    return Record(**content, baselines=baselines)
 
 
 def write(record: Record, folder: Path | None = None) -> Path:
     """Write a record, whole or not at all. Numbers keep six significant digits."""
+    folder = (folder or RESULTS) / record.dataset
+    file = folder / f"{record.name}.json"
     content = _rounded(asdict(record))
-    for defect in defects(content, record.name):
+    baselines = content.pop("baselines")
+    for defect in defects(content, file):
         raise RecordError(f"The run {record.name} made no valid record: {defect}.")
-    file = (folder or RESULTS) / record.dataset / f"{record.name}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items())
-    part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    part.replace(file)
+    write_baselines(baselines, record.recipe, record.data_digest, folder)
+    _write_json(file, {k: v for k, v in content.items() if v or k in REQUIRED})
     return file
+
+
+def write_baselines(
+    baselines: Mapping[str, ByPhoto], recipe: str, data_digest: str, folder: Path
+) -> None:
+    """Keep the baselines of some photos in a dataset's folder, beside its records.
+
+    A damaged file is set aside.
+
+    Raises
+    ------
+    RecordError
+        If other numbers are there for the same photos.
+    """
+    file, new = _baselines_file(folder, recipe, data_digest), _rounded(baselines)
+    try:
+        known = _sound(file, _baseline_defects) if file.exists() else {}
+    except RecordError as error:
+        places.set_aside(file, error)
+        known = {}
+    for head, by_method in new.items() if known else ():
+        for method, scores in by_method.items():
+            there = known.get(head, {}).get(method, [])
+            if len(there) != len(scores) or not np.allclose(there, scores, 0, SAME):
+                raise RecordError(
+                    f"{file}: found other scores by {method} at {head} than now from the "
+                    f"same photos. Runs that were compared with them cannot be compared "
+                    f"with new ones. Find out why, or move {folder} away."
+                )
+    if not known:
+        _write_json(file, {"name": file.stem, **new})
+
+
+def _baselines_file(folder: Path, recipe: str, data_digest: str) -> Path:
+    return folder / "baselines" / f"{recipe}-{data_digest}.json"
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items())
+    with places.whole(file) as part:
+        part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:
@@ -212,103 +276,93 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
+def _sound(file: Path, check: Callable[..., Iterator[str]]) -> dict[str, Any]:
+    """Return what a JSON file holds, if `check` finds nothing wrong with it."""
+    try:
+        stat = file.stat()
+        return _read_once(file, check, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError, RecursionError) as error:
+        why = error if isinstance(error, RecordError) else f"cannot be read ({error})"
+        raise RecordError(f"{file}: {why}. Delete it; its run makes it again.") from error
+
+
+@lru_cache(maxsize=2048)
+def _read_once(file: Path, check: Callable[..., Iterator[str]], *_: int) -> dict[str, Any]:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for defect in check(content, file):
+        raise RecordError(defect)
+    return content
+
+
 # --- What is refused -------------------------------------------------------------------
 
 
-# The kinds of values that are not simply of their field's type.
-BY_HEAD = ("loss_weights", "psnr_db", "article_psnr_db", "ssim", "per_image", "baselines")
-LISTS = ("history", "per_image")
-OPTIONAL = {"patience": int, "backbone": str}
-
-
-def defects(content: Any, name: str) -> Iterator[str]:
-    """Yield what is wrong with a record's content; nothing if it is sound."""
+def defects(content: Any, file: Path) -> Iterator[str]:
+    """Yield what is wrong with the content of a record's file; nothing if it is sound."""
     if not isinstance(content, dict):
         yield f"holds a {type(content).__name__}, expected an object with fields"
         return
-    expected = get_type_hints(Record)
-    missing = expected.keys() - content.keys() - LATER
-    for name_ in sorted(missing):
-        yield f"the field {name_} is missing"
-    unknown = content.keys() - expected.keys()
-    for name_ in sorted(unknown):
-        yield f"the field {name_} is unknown"
-    if missing or unknown:
-        return
-    expected = {key: kind for key, kind in expected.items() if key in content}
-    kinds = list(_wrong_kinds(content, expected))
-    yield from kinds
-    if kinds:  # what follows relies on them
-        return
-    if content["name"] != name:
-        yield f"is named {content['name']}, expected {name}"
-    for where in _not_finite(content):
-        yield f"{where} is not a finite number"
-    yield from _wrong_lengths(content)
-    for digest in ("srlib_digest", "data_digest"):
-        if not _is_digest(content[digest]):
-            yield f"{digest} is {content[digest]!r}, expected 16 hexadecimal digits"
+    hints = get_type_hints(Record)
+    del hints["baselines"]
+    broken = [f"the field {name} is missing" for name in REQUIRED - content.keys()]
+    broken += [f"the field {name} is unknown" for name in content.keys() - hints.keys()]
+    for name in content.keys() & hints.keys():
+        broken += _misfits(content[name], hints[name], name)
+    yield from sorted(broken)
+    if not broken:  # what follows relies on all that
+        yield from _contradictions(content, file)
 
 
-def _wrong_kinds(content: dict, expected: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the fields that hold another type than `Record` says, and where inside."""
-    for name, hint in expected.items():
-        value = content[name]
-        if value is None and name in OPTIONAL:
-            continue
-        kind = OPTIONAL.get(name) or get_origin(hint) or hint
-        if type(value) is not kind and not (kind is float and type(value) is int):
-            yield f"{name} is a {type(value).__name__}, expected {kind.__name__}"
-    if isinstance(content["baselines"], dict):
-        tables = content["baselines"].values()
-        yield from _not_all("baselines", tables, dict)
-        inner = [
-            scores
-            for table in tables
-            if isinstance(table, dict)
-            for scores in table.values()
-        ]
-        yield from _not_all("baselines", inner, list)
-    for name in LISTS:
-        if isinstance(content[name], dict):
-            yield from _not_all(name, content[name].values(), list)
+def _baseline_defects(content: Any, file: Path) -> Iterator[str]:
+    tables = dict(content) if isinstance(content, dict) else {}
+    if tables.pop("name", None) != file.stem:
+        yield f"holds no baselines of {file.stem}"
+    yield from _misfits(tables, dict[str, ByPhoto], "baselines")
 
 
-def _not_all(name: str, values: Iterable[Any], kind: type) -> Iterator[str]:
-    for value in values:
-        if not isinstance(value, kind):
-            yield f"{name} has a {type(value).__name__}, expected {kind.__name__}"
-
-
-def _not_finite(value: Any, where: str = "") -> Iterator[str]:
-    """Yield the places of NaN and infinity: ``history.loss.3``."""
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield from _not_finite(item, f"{where}.{key}" if where else str(key))
+def _misfits(value: Any, hint: Any, where: str) -> Iterator[str]:
+    """Yield the places of what is not of its type, and of NaN and infinity."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind is UnionType:
+        kind, inner = (type(None) if value is None else inner[0]), ()
+    if kind is not Any and type(value) is not kind and (kind, type(value)) != (float, int):
+        yield f"{where} is a {type(value).__name__}, expected {kind.__name__}"
     elif isinstance(value, float) and not math.isfinite(value):
-        yield where
+        yield f"{where} is not a finite number"
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _misfits(item, inner[-1] if inner else Any, f"{where}.{key}")
 
 
-def _wrong_lengths(content: dict) -> Iterator[str]:
-    heads = set(content["loss_weights"])
-    for name in BY_HEAD:
-        if set(content[name]) != heads:
-            yield f"{name} has {sorted(content[name])}, expected {sorted(heads)}"
-            return
-    count = content["val_images"]
-    for head in sorted(heads):
-        lists = {"per_image": content["per_image"][head], **content["baselines"][head]}
-        for name, scores in lists.items():
-            if len(scores) != count:
-                yield f"{head} {name} has {len(scores)} scores, expected {count}"
-    epochs = {len(curve) for curve in content["history"].values()}
-    if len(epochs) != 1 or (epochs != {content["epochs"]} and not content["stopped_early"]):
-        yield f"history has {sorted(epochs)} epochs, expected {content['epochs']}"
+def _contradictions(content: dict[str, Any], file: Path) -> Iterator[str]:
+    """Yield where a sound record contradicts itself, or the place where it lies."""
+    c = SimpleNamespace(**content)
+    photos, label = f"({c.train_images}|all)", "(-.+)?"
+    if c.changes or c.loss != "mse":
+        label = "-.+"
+    yield from _unless_equal("its name", c.name, file.stem)
+    yield from _unless_equal("its dataset", c.dataset, file.parent.name)
+    named = f"{c.model}{label}-{c.recipe}-{photos}x{c.epochs}-s{c.seed}"
+    if not re.fullmatch(named, c.name):
+        yield f"is named {c.name}, but holds the run {named}"
+    for digest in ("srlib_digest", "data_digest"):
+        if not re.fullmatch("[0-9a-f]{16}", content[digest]):
+            yield f"{digest} is {content[digest]!r}, expected 16 hexadecimal digits"
+    for name in BY_HEAD & content.keys():
+        yield from _unless_equal(name, sorted(content[name]), sorted(c.loss_weights))
+    for head, scores in c.per_image.items():
+        yield from _unless_equal(f"{head} per_image: scores", len(scores), c.val_images)
+        mean, said = np.mean(scores), c.psnr_db.get(head, math.nan)
+        if not abs(mean - said) <= SAME:
+            yield f"{head} psnr_db is {said}, but the mean of its photos is {mean:.4f}"
+    epochs = {len(curve) for curve in c.history.values()}
+    if len(epochs) != 1 or (epochs != {c.epochs} and not c.stopped_early):
+        yield f"history has {sorted(epochs)} epochs, expected {c.epochs}"
 
 
-def _is_digest(text: Any) -> bool:
-    return isinstance(text, str) and re.fullmatch("[0-9a-f]{16}", text) is not None
+def _unless_equal(what: str, found: Any, expected: Any) -> Iterator[str]:
+    if found != expected:
+        yield f"{what} is {found}, expected {expected}"
 
 
 def _check_code(records: list[Record], folder: Path) -> None:

@@ -1,14 +1,18 @@
 """One run: it trains a network, scores it and leaves one record.
 
-A run that was stopped goes on from its last whole epoch.
+A run that was stopped goes on from its last whole epoch, if code and photos are the same.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import math
+import os
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srlib import data, metrics, models, training, zoo
+from srlib import data, metrics, models, training
 from srlib.runs import provenance, results
 from srlib.runs.plans import RunConfig
 from srlib.runs.weights import save_weights
@@ -25,9 +29,17 @@ from srlib.sources import backbone, places
 #: Unfinished runs and the local study. Nothing in it is worth keeping once they are done.
 RUNS = places.own_data() / "runs"
 #: The modules that decide a run's numbers.
-NUMERICS = ("training",)
+NUMERICS = ("models", "training")
 #: Of the batch that the article's PSNR was averaged over.
 ARTICLE_BATCH = 64
+
+
+class OtherPhotosError(ValueError):
+    """The record of a run was made from other photos than are here."""
+
+
+class DivergedError(ValueError):
+    """A run whose loss is no number any more. The same code would do it again."""
 
 
 def run(
@@ -40,6 +52,8 @@ def run(
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> results.Record:
     """Do one run and write its record; if the record is there, only read it.
+
+    Whatever is damaged of an earlier attempt is set aside, with a warning that names it.
 
     Parameters
     ----------
@@ -60,19 +74,35 @@ def run(
     ------
     data.DataError
         If there are fewer photos than the run needs.
+    OtherPhotosError
+        If there is a record of it, made from other photos.
+    OSError
+        If a folder cannot be written to. It is asked before the first step.
+    DivergedError
+        If the loss became NaN, now or in an earlier attempt.
     """
-    code = _code_digest()
-    folder, unfinished = folder or results.RESULTS, unfinished or RUNS
+    code, folder = _code_digest(), folder or results.RESULTS
+    unfinished, weights = unfinished or RUNS, weights or backbone.WEIGHTS_FOLDER
     file = record_file(config, photos.name, folder)
-    if file.exists():
-        return results.read(file)
-    unfinished.mkdir(parents=True, exist_ok=True)
-    checkpoint = unfinished / f"{config.name}.npz"
-    clock = _Clock(unfinished / f"{config.name}.seconds")
+    known = _known(config, photos)
+    try:
+        if done := look_up(config, photos, folder):
+            return done
+    except results.BaselinesError:
+        pass  # made again, and then the record is looked at again
+    except results.RecordError as error:
+        places.set_aside(file, error)
+    for place in (file.parent, unfinished, weights):
+        _check_writable(place)
     # The same numbers each time, also after a stop.
     tf.config.experimental.enable_op_determinism()
-    photos = photos.take(config.train_photos, config.val_photos)
-    train, val, baselines = _pairs(photos, config.recipe)
+    chosen = photos.take(config.train_photos, config.val_photos)
+    train, val, baselines = _pairs(chosen, config.recipe)
+    results.write_baselines(baselines, config.recipe, known["data_digest"], file.parent)
+    if file.exists():
+        return results.read(file)
+    checkpoint = unfinished / f"{config.name}.npz"
+    diary = _Diary(checkpoint, code=code, photos=known["data_digest"])
     model = models.build(config.model, seed=config.seed, **dict(config.changes))
     at_birth = black_shares(model, val)
     history = training.fit(
@@ -86,24 +116,11 @@ def run(
         seed=config.seed,
         patience=config.patience,
         checkpoint=checkpoint,
-        callbacks=[clock, *callbacks],
+        callbacks=[diary, *callbacks],
     )
     record = results.Record(
-        name=config.name,
-        model=config.model,
-        article_number=zoo.NETWORKS[config.model].article,
-        changes=dict(config.changes),
-        dataset=photos.name,
-        recipe=config.recipe,
-        seed=config.seed,
-        loss=config.loss,
-        loss_weights=config.loss_weights,
-        epochs=config.total_epochs,
-        batch_size=config.batch_size,
-        patience=config.patience,
+        **known,
         stopped_early=len(history["loss"]) < config.total_epochs,
-        train_images=len(train),
-        val_images=len(val),
         backbone=backbone.backbone_kind(model),
         parameters=model.count_params(),
         trainable_parameters=sum(w.numpy().size for w in model.trainable_weights),
@@ -111,15 +128,15 @@ def run(
         **_scores(model, val),
         baselines={head: baselines[head] for head in model.output},
         black={"start": at_birth, "end": black_shares(model, val)},
-        seconds=round(clock.total(), 1),
+        seconds=round(sum(diary.seconds), 1),
         versions=provenance.versions(),
         srlib_digest=code,
-        data_digest=photos_digest([*photos.train, *photos.val]),
     )
-    if config.keeps_weights:
-        save_weights(model, config.name, weights)
-    results.write(record, folder)
-    for leftover in (checkpoint, clock.file):
+    if not file.exists():  # else another worker took this one for dead, and did its run
+        if config.keeps_weights:
+            save_weights(model, config.name, weights)
+        results.write(record, folder)
+    for leftover in (checkpoint, diary.file):
         leftover.unlink(missing_ok=True)
     return record
 
@@ -127,6 +144,65 @@ def run(
 def record_file(config: RunConfig, dataset: str, folder: Path | None = None) -> Path:
     """Say where the record of a run is, or will be."""
     return (folder or results.RESULTS) / dataset / f"{config.name}.json"
+
+
+def look_up(
+    config: RunConfig, photos: data.Photos, folder: Path | None = None
+) -> results.Record | None:
+    """Return the record of a run on these photos; ``None`` if there is no such file.
+
+    Raises
+    ------
+    results.RecordError
+        If it is damaged or of another run.
+    OtherPhotosError
+        If it is of this run, but on other photos.
+    """
+    file = record_file(config, photos.name, folder)
+    if not file.exists():
+        return None
+    record = results.read(file)
+    for name, value in json.loads(json.dumps(_known(config, photos))).items():
+        found = getattr(record, name)
+        if found != value:
+            photos_differ = name == "data_digest"
+            raise (OtherPhotosError if photos_differ else results.RecordError)(
+                f"{file}: its {name} is {found}, but that of this run is {value}. Move it "
+                "away, or give the folder of these photos another name."
+            )
+    return record
+
+
+def _known(config: RunConfig, photos: data.Photos) -> dict[str, Any]:
+    """Return the fields of a record that are known before its run; the photos come last."""
+    chosen = photos.take(config.train_photos, config.val_photos)
+    return {
+        "name": config.name,
+        "model": config.model,
+        "changes": dict(config.changes),
+        "dataset": photos.name,
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "loss": config.loss,
+        "loss_weights": config.loss_weights,
+        "epochs": config.total_epochs,
+        "batch_size": config.batch_size,
+        "patience": config.patience,
+        "train_images": len(chosen.train),
+        "val_images": len(chosen.val),
+        "data_digest": photos_digest([*chosen.train, *chosen.val]),
+    }
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be written to ({error.strerror}), and a run would end there. "
+            "Make it a folder of yours."
+        ) from error
 
 
 @lru_cache
@@ -179,29 +255,60 @@ def black_shares(model: keras.Model, val: data.Pairs) -> dict[str, list[float]]:
     return {head: np.mean(p <= 0, axis=(0, 1, 2)).tolist() for head, p in raw.items()}
 
 
-class _Clock(keras.callbacks.Callback):
-    """Note how long each epoch took, in a file that outlives this process."""
+class _Diary(keras.callbacks.Callback):
+    """What a run notes beside its checkpoint: code, photos, how long each epoch took.
 
-    def __init__(self, file: Path) -> None:
+    A checkpoint of other code or photos is set aside: going on would mix two networks.
+    """
+
+    def __init__(self, checkpoint: Path, **about: str) -> None:
         super().__init__()
-        self.file = file
+        self.file, self.checkpoint = checkpoint.with_suffix(".json"), checkpoint
+        self.about, self.seconds = about, []
+        try:
+            found = json.loads(self.file.read_bytes())
+            self.seconds = [float(second) for second in found.pop("seconds")]
+            diverged = found.pop("diverged", None)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            found = None
+        if found != about:
+            self.seconds, diverged = [], None
+            for file in filter(Path.exists, (checkpoint, self.file)):
+                why = f"{file}: damaged, or made by other code or from other photos."
+                places.set_aside(file, f"{why} The run starts afresh.")
+        self._save(diverged)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
+        del self.seconds[epoch:]  # of an epoch that is done again
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        with self.file.open("a", encoding="ascii") as file:
-            file.write(f"{time.perf_counter() - self.started:.3f}\n")
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.seconds.append(round(time.perf_counter() - self.started, 3))
+        finite = all(map(math.isfinite, (logs or {}).values()))
+        self._save(None if finite else epoch + 1)
 
-    def total(self) -> float:
-        lines = self.file.read_text(encoding="ascii").split() if self.file.exists() else []
-        return sum(map(float, lines))
+    def _save(self, diverged: int | None) -> None:
+        with places.whole(self.file) as part:
+            content = {**self.about, "seconds": self.seconds, "diverged": diverged}
+            part.write_text(json.dumps(content), encoding="ascii")
+        if diverged:
+            self.checkpoint.unlink(missing_ok=True)
+            raise DivergedError(
+                f"{self.file.stem}: its loss is NaN from epoch {diverged} on, and would be "
+                f"again. Change the run, or delete {self.file} to try once more."
+            )
 
 
 def photos_digest(files: Iterable[Path]) -> str:
-    """Digest the names and the contents of photos."""
+    """Digest the names and the contents of photos. Of a file that stays it is known."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.name.encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(os.fsencode(file.name))
+        stat = file.stat()
+        digest.update(_file_digest(file, stat.st_mtime_ns, stat.st_size))
     return digest.hexdigest()[: provenance.DIGEST_LENGTH]
+
+
+@cache
+def _file_digest(file: Path, *_: int) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()

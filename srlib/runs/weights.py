@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import keras
 
-from srlib.runs.plans import RunConfig, plan
-from srlib.sources import backbone
+from srlib.runs.plans import PLANS, RunConfig, plan
+from srlib.sources import backbone, places
 
 
 def save_weights(model: keras.Model, name: str, folder: Path | None = None) -> Path:
-    """Save a trained model and list its SHA-256."""
-    folder = folder or backbone.WEIGHTS_FOLDER
-    file = folder / f"{name}.keras"
-    part = folder / f"{name}.part.keras"
-    model.save(part)
-    part.replace(file)
-    listing = folder / "SHA256SUMS"
-    known = listing.read_text(encoding="ascii").splitlines() if listing.exists() else []
-    kept = [line for line in known if line.split()[1] != file.name]
-    lines = [*kept, f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"]
-    part = listing.with_suffix(".part")
-    part.write_text(
-        "\n".join(sorted(lines, key=lambda line: line.split()[1])) + "\n", "ascii"
-    )
-    part.replace(listing)
+    """Save a trained model, and its SHA-256 in a file beside it."""
+    file = (folder or backbone.WEIGHTS_FOLDER) / f"{name}.keras"
+    with places.whole(file) as part:
+        model.save(part)
+    backbone.list_sha256(file)
     return file
 
 
 def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, RunConfig]:
-    """Load a network from its run at the article's own scale, or else the short one.
+    """Load a network from the longest of its runs that kept weights.
 
     Parameters
     ----------
@@ -49,14 +38,15 @@ def load_trained(name: str, folder: Path | None = None) -> tuple[keras.Model, Ru
         If there is no such file, or it is not the one that was listed.
     """
     folder = folder or backbone.WEIGHTS_FOLDER
-    runs = [c for p in ("article", "seeds") for c in plan(p) if c.model == name]
-    kept = {folder / f"{c.name}.keras": c for c in runs if c.keeps_weights and c.seed == 0}
-    file = next((file for file in kept if file.exists()), None)
+    runs = {c for p in PLANS for c in plan(p) if c.model == name and c.seed == 0}
+    kept = [c for c in sorted(runs, key=lambda c: -c.work) if c.keeps_weights]
+    files = {folder / f"{c.name}.keras": c for c in kept}
+    file = next((file for file in files if file.exists()), None)
     if file is None:
         raise backbone.WeightsError(
             f"{folder} holds no trained weights of {name!r}, expected "
-            f"{' or '.join(file.name for file in kept)}. "
+            f"{' or '.join(file.name for file in files)}. "
             f"`python -m srlib run --plan article` makes them."
         )
     backbone.check_listed(file)
-    return keras.saving.load_model(file, compile=False, safe_mode=True), kept[file]
+    return keras.saving.load_model(file, compile=False, safe_mode=True), files[file]

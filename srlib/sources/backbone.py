@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -42,10 +43,7 @@ KINDS = ("imagenet", "imagenet-lite0", "random", "scratch", "plain")
 TRAINED_KINDS = ("scratch", "plain")
 PREFIX = "backbone_"
 
-B4_FILES = (
-    "efficientnet-b4_weights_tf_dim_ordering_tf_kernels_autoaugment_notop.h5",
-    "efficientnet-b4_weights_tf_dim_ordering_tf_kernels_autoaugment.h5",
-)
+B4_FILE = "efficientnet-b4_weights_tf_dim_ordering_tf_kernels_autoaugment_notop.h5"
 WEIGHTS_FOLDER = places.course_data() / "weights"
 LITE0_FILE = WEIGHTS_FOLDER / "efficientnet-lite0-stem.npz"
 
@@ -266,37 +264,16 @@ def _lite0_stem(x: Tensor) -> Tensor:
 def find_b4_weights() -> Path | None:
     """Find EfficientNetB4's ImageNet weights on this machine, without asking the network.
 
-    Looked for, in this order: the file that the environment variable
-    ``SRLIB_EFFICIENTNET_WEIGHTS`` names; what Kaggle mounts; Keras's own cache.
-
-    Raises
-    ------
-    WeightsError
-        If the variable names a file that is not there: nothing is used in its place.
+    Looked for where Kaggle mounts what is attached, and in Keras's own cache.
     """
-    named = os.environ.get("SRLIB_EFFICIENTNET_WEIGHTS")
-    if named:
-        path = Path(named).expanduser()
-        if not path.is_file():
-            raise WeightsError(
-                f"SRLIB_EFFICIENTNET_WEIGHTS names {path}, which is not a file. Correct "
-                "it, or unset it to have the weights looked for."
-            )
-        return path
-    return next((path for path in _usual_places() if path.is_file()), None)
-
-
-def _usual_places() -> Iterator[Path]:
     kaggle = places.kaggle_inputs()
-    for name in B4_FILES:
-        # As deep as /kaggle/input/datasets/owner/slug/folder/name, and no deeper.
-        for depth in range(5):
-            yield from kaggle.glob("*/" * depth + name)
-        yield _keras_cache() / "models" / name
+    # As deep as /kaggle/input/datasets/owner/slug/folder/name, and no deeper.
+    mounted = (file for k in range(5) for file in kaggle.glob("*/" * k + B4_FILE))
+    return next(filter(Path.is_file, chain(mounted, [_keras_cache() / B4_FILE])), None)
 
 
 def _keras_cache() -> Path:
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 
 
 def download_b4() -> Path:
@@ -314,34 +291,27 @@ def download_b4() -> Path:
     """
     from efficientnet.weights import IMAGENET_WEIGHTS_PATH
 
-    name, url = B4_FILES[0], IMAGENET_WEIGHTS_PATH + B4_FILES[0]
+    url, cache = IMAGENET_WEIGHTS_PATH + B4_FILE, _keras_cache()
+    folders = {"cache_dir": str(cache.parent), "cache_subdir": cache.name}
     try:
-        path = keras.utils.get_file(
-            name,
-            url,
-            file_hash=_b4_hashes()[0],
-            cache_dir=str(_keras_cache()),
-            cache_subdir="models",
-        )
+        return Path(keras.utils.get_file(B4_FILE, url, file_hash=_b4_hash(), **folders))
     except Exception as error:  # Keras raises a bare Exception
         raise WeightsError(
             f"EfficientNetB4's weights are not on this machine, and {url} gave none: "
-            f"{error}. Fetch {name} elsewhere and name it in SRLIB_EFFICIENTNET_WEIGHTS, "
-            'or use backbone="imagenet-lite0", which comes with the course, or "random".'
+            f"{error}. Fetch the file elsewhere and put it into {cache}, or use "
+            'backbone="imagenet-lite0", which comes with the course, or "random".'
         ) from error
-    return Path(path)
 
 
-def _b4_hashes() -> tuple[str, str]:
-    """Return the SHA-256 that the package publishes for each of `B4_FILES`."""
+def _b4_hash() -> str:
+    """Return the SHA-256 that the package publishes for the weights without the top."""
     from efficientnet.weights import IMAGENET_WEIGHTS_HASHES
 
-    with_top, without_top = IMAGENET_WEIGHTS_HASHES["efficientnet-b4"]
-    return without_top, with_top
+    return IMAGENET_WEIGHTS_HASHES["efficientnet-b4"][1]
 
 
 def read_b4_weights(path: Path) -> dict[str, np.ndarray]:
-    """Read the first layers' weights from a file of EfficientNetB4's.
+    """Read the first layers' weights from the file of EfficientNetB4's.
 
     Keras 3 loads files of this old format by position, which needs the whole network;
     here they are read by name.
@@ -354,31 +324,15 @@ def read_b4_weights(path: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        If the file's SHA-256 is neither of the two that the package publishes.
+        If the file's SHA-256 is not the one that the package publishes.
     """
-    check_sha256(path, *_b4_hashes())
-    return read_legacy_h5(path)
-
-
-def read_legacy_h5(path: Path) -> dict[str, np.ndarray]:
-    """Read the weights of the layers in `STEM` from an HDF5 file of Keras 2."""
+    check_sha256(path, _b4_hash())
     with h5py.File(path) as file:
-        root = file.get("model_weights", file)
-        return {
-            f"{layer}/{_short(name)}": root[layer][name][()]
+        return {  # stem_bn/stem_bn/gamma:0 is our stem_bn/gamma
+            f"{layer}/{name.rsplit('/', 1)[-1].removesuffix(':0')}": file[layer][name][()]
             for layer in STEM
-            if layer in root
-            for name in map(_as_text, root[layer].attrs["weight_names"])
+            for name in file[layer].attrs["weight_names"].astype(str)
         }
-
-
-def _as_text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
-
-
-def _short(name: str) -> str:
-    """Shorten ``stem_bn/gamma:0`` to ``gamma``."""
-    return name.rsplit("/", 1)[-1].removesuffix(":0")
 
 
 def read_lite0_weights() -> dict[str, np.ndarray]:
@@ -392,34 +346,50 @@ def read_lite0_weights() -> dict[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        If the file is missing or its SHA-256 is not the one in ``SHA256SUMS``.
+        If the file is missing or its SHA-256 is not the one that is kept beside it.
     """
     check_listed(LITE0_FILE)
     with np.load(LITE0_FILE, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listing(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def list_sha256(path: Path) -> None:
+    """Keep a file's SHA-256 beside it, in a file that ``sha256sum -c`` reads."""
+    listed = None
+    # Who else writes both may come between: whoever is last finds that the two agree.
+    while listed != (listed := f"{sha256(path)}  {path.name}\n"):
+        with places.whole(_listing(path)) as part:
+            part.write_text(listed, encoding="utf-8")
+
+
 def check_listed(path: Path) -> None:
-    """Refuse a file that is not as the ``SHA256SUMS`` in its folder says.
+    """Refuse a file that is not as the ``.sha256`` beside it says.
 
     Raises
     ------
     WeightsError
-        If it is not listed, missing, or has another SHA-256.
+        If there is none, or the file is missing or has another SHA-256.
     """
-    listing = path.with_name("SHA256SUMS")
-    text = listing.read_text(encoding="ascii") if listing.is_file() else ""
-    digests = {name: digest for digest, name in map(str.split, text.splitlines())}
-    if path.name not in digests:
+    if not _listing(path).is_file():
         raise WeightsError(
-            f"{listing} does not list {path.name}. The folder {path.parent} comes with a "
-            "clone of the course: clone it again."
+            f"{_listing(path)} is missing. The folder {path.parent} comes with a clone of "
+            "the course: clone it again."
         )
-    check_sha256(path, digests[path.name])
+    check_sha256(path, _listing(path).read_text(encoding="utf-8")[:64])
 
 
-def check_sha256(path: Path, *expected: str) -> None:
-    """Refuse a file whose SHA-256 is none of those expected.
+def check_sha256(path: Path, expected: str) -> None:
+    """Refuse a file whose SHA-256 is not the one expected.
 
     Raises
     ------
@@ -428,12 +398,10 @@ def check_sha256(path: Path, *expected: str) -> None:
     """
     if not path.is_file():
         raise WeightsError(f"{path} is missing. Get it again.")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found not in expected:
+    if (found := sha256(path)) != expected:
         raise WeightsError(
             f"{path} is not the published file: its SHA-256 is {found}, expected "
-            f"{' or '.join(expected)}. Delete it and get it again."
+            f"{expected}. Delete it and get it again."
         )
 
 

@@ -1,4 +1,4 @@
-"""Where the course's files are, and where new ones go: in a clone, or on Kaggle.
+"""Where the course's files are, where new ones go, and how they are written.
 
 In a clone both are its folder ``data``. On Kaggle ``srlib`` is installed from a wheel; the
 sample, the records and the weights come with the attached dataset, which is read-only, and
@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -63,7 +66,7 @@ def take_up() -> list[Path]:
     copies = []
     for mount in _mounts():
         for root in (mount, mount / "data", *sorted(mount.glob("*/data"))):
-            for pattern in ("results/*.json", "results/*/*.json", "runs/*"):
+            for pattern in ("results/**/*.json", "runs/*"):
                 for file in sorted(root.glob(pattern)):
                     copy = own / file.relative_to(root)
                     if file.is_file() and not copy.exists():
@@ -77,3 +80,26 @@ def _mounts() -> Iterator[Path]:
     """Yield the attached folders: ``<slug>``, or since 2026 ``<kind>/<owner>/<slug>``."""
     for pattern in ("*", "*/*/*"):
         yield from sorted(kaggle_inputs().glob(pattern))
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Give a path to write to, which then becomes `file`: whole, or not at all.
+
+    Its name is unlike any other's, whoever else writes the same file at the same time; its
+    ending is the same.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.stem}.{uuid.uuid4().hex}.part{file.suffix}")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def set_aside(file: Path, why: object) -> None:
+    """Rename a file that cannot be used, so that it is in nobody's way, and say so."""
+    aside = file.with_name(file.name + ".damaged")
+    file.replace(aside)
+    warnings.warn(f"{why} It was set aside as {aside.name}.", stacklevel=3)
