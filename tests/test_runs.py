@@ -1,6 +1,9 @@
 """Runs: each done once, kept whole, gone on with after any stop, shared between workers."""
 
+import dataclasses
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,6 +202,166 @@ def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(photos, places, t
     assert without_times(resumed) == without_times(unbroken)
 
 
+# --- What is damaged, or of another run ------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    """The record of `tiny(1)`, in a folder to copy."""
+    folder = tmp_path_factory.mktemp("finished")
+    runner.run(tiny(1), photos, folder=folder, unfinished=folder / "runs", weights=folder)
+    return folder / "sample"
+
+
+@pytest.fixture
+def done(finished, places):
+    """The same in this test's own folder."""
+    shutil.copytree(finished, places["folder"] / "sample")
+    return runner.record_file(tiny(1), "sample", places["folder"])
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained"))
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
+
+
+def change(file, **changes):
+    content = json.loads(file.read_text(encoding="utf-8")) | changes
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes()[:1000]), "cannot be read"),
+        (lambda file: change(file, psnr_db={"x2": 99}), "psnr_db is 99"),
+        (lambda file: change(file, batch_size=3), "batch_size is 3, but .* this run is 2"),
+        (lambda file: change(file, name=tiny(2).name, seed=2), "its name is"),
+    ],
+    ids=["truncated", "scores", "settings", "seed"],
+)
+def test_a_record_that_is_not_of_its_run_is_set_aside_and_made_again(
+    photos, places, done, monkeypatch, spoil, named
+):
+    spoil(done)
+    assert queue.missing([tiny(1)], photos, places["folder"]) == [tiny(1)]
+    monkeypatch.setattr(training, "fit", stop)
+    with pytest.warns(UserWarning, match=named), pytest.raises(KeyboardInterrupt):
+        runner.run(tiny(1), photos, **places)
+    assert [file.name for file in done.parent.glob("*.*")] == [f"{done.name}.damaged"]
+
+
+def test_the_record_of_other_photos_is_never_taken_for_done_nor_overwritten(
+    photos, places, done, no_training
+):
+    others = dataclasses.replace(photos, train=photos.train[1:])
+    assert queue.missing([tiny(1)], photos, places["folder"]) == []
+    assert queue.missing([tiny(1)], others, places["folder"]) == [tiny(1)]
+    with pytest.raises(runner.OtherPhotosError, match=rf"{done.name}: its data_digest is"):
+        runner.run(tiny(1), others, **places)
+    assert done.exists()
+
+
+def test_other_content_under_the_same_names_is_another_digest(tmp_path, make_folder):
+    folder = make_folder(tmp_path / "photos", count=2)
+    files = sorted(folder.iterdir())
+    before = runner.photos_digest(files)
+    files[0].write_bytes(files[1].read_bytes())
+    assert runner.photos_digest(files) != before
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff.jpg"))
+    assert runner.photos_digest([files[0].rename(odd)]) != before
+
+
+def test_lost_baselines_are_made_again_without_training(photos, places, done, no_training):
+    (beside,) = (done.parent / "baselines").iterdir()
+    kept = beside.read_text("utf-8")
+    beside.write_text(kept[:100], "utf-8")
+    assert queue.missing([tiny(1)], photos, places["folder"]) == [tiny(1)]
+    with pytest.warns(UserWarning, match=rf"{beside.name}: cannot be read"):
+        runner.run(tiny(1), photos, **places)
+    # A network with one output has no scores at x4; the next one may.
+    assert json.loads(beside.read_text("utf-8")) == json.loads(kept)
+    assert set(json.loads(kept)) == {"name", "x2", "x4"}
+
+
+@pytest.mark.parametrize("blocked", ["folder", "unfinished", "weights"])
+def test_folders_are_tried_before_the_first_step(photos, places, no_training, blocked):
+    file = places["weights"] / "file"
+    file.write_text("in the way")
+    with pytest.raises(OSError, match=r"file.* cannot be written to"):
+        runner.run(tiny(0), photos, **(places | {blocked: file / "inside"}))
+
+
+@pytest.mark.parametrize("note", [None, "{", '{"seconds": 3}', '{"code": "older"}'])
+def test_a_checkpoint_of_other_code_is_set_aside_and_the_run_starts_afresh(
+    photos, places, monkeypatch, note
+):
+    checkpoint = places["unfinished"] / f"{tiny(1).name}.npz"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"of another network")
+    if note is not None:
+        checkpoint.with_suffix(".json").write_text(note)
+
+    monkeypatch.setattr(training, "fit", stop)
+    with (
+        pytest.warns(UserWarning, match=rf"{checkpoint.name}: .* other code"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        runner.run(tiny(1), photos, **places)
+    assert not checkpoint.exists()
+    assert checkpoint.with_name(f"{checkpoint.name}.damaged").exists()
+
+
+def test_a_run_goes_on_under_the_same_code_alone(photos, places, monkeypatch):
+    halt = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: stop())
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(tiny(1), photos, **places, callbacks=[halt])
+    monkeypatch.setattr(training, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(tiny(1), photos, **places)
+    checkpoint = places["unfinished"] / f"{tiny(1).name}.npz"
+    assert checkpoint.exists()
+    monkeypatch.setattr(runner, "_code_digest", lambda: "f" * 16)
+    with pytest.warns(UserWarning, match="other code"), pytest.raises(KeyboardInterrupt):
+        runner.run(tiny(1), photos, **places)
+    assert not checkpoint.exists()
+
+
+def test_a_run_that_diverged_is_named_and_not_tried_for_ever(photos, places, monkeypatch):
+    fit, trained = training.fit, []
+
+    def diverge(*args, seed, **kwargs):
+        trained.append(seed)
+        rate = float("nan") if seed == 1 else 1e-3
+        return fit(*args, seed=seed, learning_rate=rate, **kwargs)
+
+    monkeypatch.setattr(training, "fit", diverge)
+    configs = [tiny(1), tiny(2)]
+    for _ in range(2):  # the second time nothing is trained
+        with pytest.raises(
+            ValueError, match=rf"{tiny(1).name}: weights or loss are NaN from epoch"
+        ):
+            queue.work_off(configs, photos, study="tiny", **places)
+    assert trained == [1, 2]
+    assert queue.missing(configs, photos, places["folder"]) == [tiny(1)]
+    assert not (places["unfinished"] / f"{tiny(1).name}.npz").exists()
+
+
+def test_who_finds_the_record_made_by_another_is_content(photos, places, done):
+    content = done.read_bytes()
+    away = done.rename(done.with_suffix(".away"))
+    other = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: epoch == 1 and away.rename(done)
+    )
+    runner.run(tiny(1), photos, **places, callbacks=[other])
+    assert done.read_bytes() == content
+    assert list(places["unfinished"].iterdir()) == []
+
+
 # --- Several workers -------------------------------------------------------------------
 
 
@@ -220,6 +383,34 @@ def test_the_run_of_a_dead_worker_is_taken_up(tmp_path, places, how):
     first.wait(timeout=60)
     assert finish(start(tmp_path, "0")) == [name]
     assert queue.missing([tiny(0)], worker.photos(), places["folder"]) == []
+
+
+def test_a_damaged_study_is_set_aside(photos, places, done):
+    places["unfinished"].mkdir()
+    study = places["unfinished"] / "study.sqlite"
+    study.write_bytes(b"no database" * 1000)
+    with pytest.warns(UserWarning, match=r"study\.sqlite is damaged"):
+        queue.work_off([tiny(1)], photos, study="tiny", **places)
+    left = {file.name for file in places["unfinished"].iterdir()}
+    assert left == {"study.sqlite", "study.sqlite.damaged"}
+
+
+def test_a_worker_that_was_taken_for_dead_ends_well(photos, places, finished, monkeypatch):
+    """It slept; another called its trial failed. Its own run is done all the same."""
+    import optuna
+
+    def sleep_and_be_overtaken(config, *_, **__):
+        shutil.copytree(finished, places["folder"] / "sample")
+        study = optuna.load_study(
+            study_name="tiny sample",
+            storage=f"sqlite:///{places['unfinished'] / 'study.sqlite'}",
+        )
+        (trial,) = study.get_trials()
+        study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
+        return results.read(runner.record_file(config, "sample", places["folder"]))
+
+    monkeypatch.setattr(queue, "run", sleep_and_be_overtaken)
+    queue.work_off([tiny(1)], photos, study="tiny", **places)
 
 
 # --- Trained weights -------------------------------------------------------------------
@@ -273,6 +464,20 @@ def test_a_second_model_keeps_the_list_of_the_first(tmp_path):
         weights.load_trained(name, tmp_path)
 
 
+def test_the_digest_is_of_what_lies_there_whoever_wrote_last(tmp_path, monkeypatch):
+    file, sha256 = tmp_path / "model.keras", backbone.sha256
+    file.write_bytes(b"mine")
+
+    def overtaken(path):
+        found = sha256(path)
+        file.write_bytes(b"another worker's")
+        return found
+
+    monkeypatch.setattr(backbone, "sha256", overtaken)
+    backbone.list_sha256(file)
+    backbone.check_listed(file)
+
+
 @pytest.mark.parametrize("name", zoo.ARTICLE)
 def test_the_course_has_weights_of_every_model(name):
     model, config = weights.load_trained(name)
@@ -294,10 +499,26 @@ def test_dry_run_lists_what_is_to_do(capsys, monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_wants_a_name_of_the_plan(capsys):
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--only", "basik"], "no run is named 'basik'. --dry-run lists"),
+        (["--only", ""], "no run is named ''. --dry-run lists"),
+        (["--threads=-3"], "--threads is -3, expected 0 or more"),
+        (["--storage", "nonsense"], "storage of the study cannot be used: Could not parse"),
+        (["--storage", ""], "storage of the study cannot be used: Could not parse"),
+        (["--storage", "oracle://host/x"], "cannot be used: Failed to import DB"),
+        (["--storage", "sqlite:////no/where.db"], "unable to open database file"),
+    ],
+)
+def test_nonsense_is_one_sentence(capfd, monkeypatch, tmp_path, options, sentence):
+    monkeypatch.setattr(queue.time, "sleep", lambda _: None)
+    monkeypatch.setattr(queue, "RUNS", tmp_path)
     sample = str(data.sample_folder())
-    assert cli.main(["run", "--plan", "seeds", "--only", "basik", "--data", sample]) == 1
-    assert "no run is named 'basik'. --dry-run lists" in capsys.readouterr().err
+    assert cli.main(["run", "--plan", "seeds", "--data", sample, *options]) == 1
+    said = capfd.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
 
 
 def test_without_optuna_it_says_what_to_install(capsys, monkeypatch):
@@ -324,7 +545,7 @@ def test_one_command_does_a_plan_and_makes_a_deleted_record_again(tiny_plan, tmp
     assert records[0].exists()
 
 
-def test_a_stop_keeps_what_is_done(tiny_plan, tmp_path, monkeypatch, capsys):
+def test_a_stop_keeps_what_is_done(tiny_plan, tmp_path, monkeypatch, capfd):
     run = runner.run
 
     def stopped(config, *args, **kwargs):
@@ -334,7 +555,9 @@ def test_a_stop_keeps_what_is_done(tiny_plan, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(queue, "run", stopped)
     assert cli.main(tiny_plan) == 130
-    assert "The same command goes on from here" in capsys.readouterr().err
+    said = capfd.readouterr().err
+    assert "The same command goes on from here" in said
+    assert "Traceback" not in said
     done = tmp_path / "results" / "sample"
     assert [file.stem for file in done.glob("*.json")] == [tiny(1).name]
     monkeypatch.setattr(queue, "run", run)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import tempfile
 import time
@@ -284,7 +283,9 @@ class _Diary(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.seconds.append(round(time.perf_counter() - self.started, 3))
-        finite = all(map(math.isfinite, (logs or {}).values()))
+        # A ReLU turns NaN into 0: weights can be lost behind a sound loss.
+        numbers = [*(logs or {}).values(), *self.model.get_weights()]
+        finite = all(np.isfinite(number).all() for number in numbers)
         self._save(None if finite else epoch + 1)
 
     def _save(self, diverged: int | None) -> None:
@@ -294,7 +295,7 @@ class _Diary(keras.callbacks.Callback):
         if diverged:
             self.checkpoint.unlink(missing_ok=True)
             raise DivergedError(
-                f"{self.file.stem}: its loss is NaN from epoch {diverged} on, and would be "
+                f"{self.file.stem}: weights or loss are NaN from epoch {diverged} on, and would be "
                 f"again. Change the run, or delete {self.file} to try once more."
             )
 
