@@ -25,7 +25,6 @@ def nothing_to_be_found(monkeypatch, tmp_path):
     def get_file(*_, **__):
         raise AssertionError("nobody asked for a download")
 
-    monkeypatch.delenv("SRLIB_EFFICIENTNET_WEIGHTS", raising=False)
     monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "input"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(keras.utils, "get_file", get_file)
@@ -41,7 +40,8 @@ def b4_file(tmp_path, monkeypatch):
     for name in ("stem_bn", "block1a_bn"):  # fresh ones are all ones and zeros
         layer = source.get_layer(name)
         layer.set_weights([np.random.default_rng(k).random(48) for k in range(4)])
-    path = tmp_path / "b4.h5"
+    path = tmp_path / "keras" / "models" / backbone.B4_FILE
+    path.parent.mkdir(parents=True)
     write_legacy_h5(path, source)
     hashes = ("0" * 64, hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setitem(weights.IMAGENET_WEIGHTS_HASHES, "efficientnet-b4", hashes)
@@ -257,24 +257,14 @@ def test_without_weights_auto_is_random_and_asks_nobody():
     assert backbone.backbone_kind(models.build("efficientnet_4")) == "random"
 
 
-def test_weights_in_the_old_format_are_read_by_name(b4_file, monkeypatch):
-    path, source = b4_file
-    monkeypatch.setenv("SRLIB_EFFICIENTNET_WEIGHTS", str(path))
+def test_weights_in_the_old_format_are_read_by_name(b4_file):
+    _, source = b4_file
     for kind in ("imagenet", "auto"):
         extractor = backbone.feature_extractor(kind)
         assert extractor.name == "backbone_imagenet"
         assert not extractor.trainable_weights
         assert all(map(np.array_equal, copies(source), copies(extractor)))
         assert np.array_equal(source(photo()), extractor(photo()))
-
-
-def test_a_whole_model_of_keras_2_is_read_as_well(b4_file, tmp_path):
-    path, source = b4_file
-    whole = tmp_path / "whole.h5"
-    with h5py.File(path) as old, h5py.File(whole, "w") as new:
-        old.copy("/", new, "model_weights")
-    arrays = backbone.read_legacy_h5(whole)
-    assert np.array_equal(arrays["stem_bn/gamma"], source.get_layer("stem_bn").gamma)
 
 
 @pytest.mark.parametrize(
@@ -286,39 +276,34 @@ def test_a_whole_model_of_keras_2_is_read_as_well(b4_file, tmp_path):
         "keras/models",
     ],
 )
-@pytest.mark.parametrize("name", backbone.B4_FILES)
-def test_weights_are_found_on_kaggle_and_in_the_cache(b4_file, tmp_path, folder, name):
+def test_weights_are_found_on_kaggle_and_in_the_cache(b4_file, tmp_path, folder):
     path, _ = b4_file
-    place = tmp_path / folder / name
-    place.parent.mkdir(parents=True)
+    place = tmp_path / folder / backbone.B4_FILE
+    place.parent.mkdir(parents=True, exist_ok=True)
     path.rename(place)
     assert backbone.find_b4_weights() == place
     assert backbone.resolve_kind("auto") == "imagenet"
     assert backbone.feature_extractor("auto").name == "backbone_imagenet"
 
 
-def test_a_file_with_the_wrong_hash_is_refused_and_both_hashes_named(tmp_path, monkeypatch):
-    path = tmp_path / "b4.h5"
+def test_a_file_with_the_wrong_hash_is_refused_and_both_hashes_named(b4_file):
+    path, _ = b4_file
+    published = backbone._b4_hash()
     path.write_bytes(b"something else")
-    monkeypatch.setenv("SRLIB_EFFICIENTNET_WEIGHTS", str(path))
     found = hashlib.sha256(b"something else").hexdigest()
+    for kind in ("imagenet", "auto"):
+        with pytest.raises(backbone.WeightsError, match=f"{found}, expected {published}"):
+            backbone.feature_extractor(kind)
+
+
+def test_the_published_hash_is_the_one_without_the_top():
     published = "7942c1407ff1feb34113995864970cd4d9d91ea64877e8d9c38b6c1e0767c411"
-    for kind in ("imagenet", "auto"):
-        with pytest.raises(backbone.WeightsError) as error:
-            backbone.feature_extractor(kind)
-        assert found in str(error.value)
-        assert published in str(error.value)
-
-
-def test_a_named_file_that_is_not_there_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setenv("SRLIB_EFFICIENTNET_WEIGHTS", str(tmp_path / "gone.h5"))
-    for kind in ("imagenet", "auto"):
-        with pytest.raises(backbone.WeightsError, match=r"gone\.h5, which is not a file"):
-            backbone.feature_extractor(kind)
+    assert backbone._b4_hash() == published
 
 
 def test_asked_for_imagenet_the_package_s_file_is_fetched(b4_file, monkeypatch):
     path, source = b4_file
+    path = path.rename(path.with_name("elsewhere.h5"))
     calls = []
 
     def get_file(*arguments, **options):
@@ -342,7 +327,7 @@ def test_without_network_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     with pytest.raises(backbone.WeightsError, match="URL fetch failure") as error:
         models.build("efficientnet_4", backbone="imagenet")
-    for way_out in ("SRLIB_EFFICIENTNET_WEIGHTS", "imagenet-lite0", "random"):
+    for way_out in ("keras/models", "imagenet-lite0", "random"):
         assert way_out in str(error.value)
 
 
@@ -393,11 +378,11 @@ def test_lite0_by_hand():
 def test_a_changed_lite0_file_is_refused(tmp_path, monkeypatch):
     changed = tmp_path / backbone.LITE0_FILE.name
     changed.write_bytes(backbone.LITE0_FILE.read_bytes() + b"\0")
-    listing = backbone.LITE0_FILE.with_name("SHA256SUMS").read_text()
+    listing = backbone.LITE0_FILE.with_name(f"{changed.name}.sha256").read_text()
     monkeypatch.setattr(backbone, "LITE0_FILE", changed)
-    with pytest.raises(backbone.WeightsError, match="does not list efficientnet-lite0"):
+    with pytest.raises(backbone.WeightsError, match=r"stem\.npz\.sha256 is missing"):
         backbone.feature_extractor("imagenet-lite0")
-    changed.with_name("SHA256SUMS").write_text(listing)
+    changed.with_name(f"{changed.name}.sha256").write_text(listing)
     with pytest.raises(backbone.WeightsError, match="is not the published file"):
         backbone.feature_extractor("imagenet-lite0")
     changed.unlink()

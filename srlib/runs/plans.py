@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +15,18 @@ class RunConfig:
 
     Attributes
     ----------
-    model
-        One of `zoo.NETWORKS`.
-    seed
-        Of the fresh weights and of the order of the photos.
-    recipe
-        One of `data.RECIPES`.
-    changes
-        Arguments of the model's function that differ from the article's, as pairs.
-    label
-        Names these changes in the run's name.
+    model, seed, recipe
+        One of `zoo.NETWORKS`; of the fresh weights and of the order of the photos; one of
+        `data.RECIPES`.
+    changes, label
+        Arguments of the model's function that differ from the article's, as pairs, and what
+        the run's name calls them.
     x2_weight
         Of the first output's loss, the second's being ``1 - x2_weight``; ``None`` for the
         article's weights.
-    loss
-        See `training.fit`.
     train_photos, val_photos, epochs, batch_size
         The scale. ``None`` for all photos, and for the article's epochs.
-    patience
+    loss, patience
         See `training.fit`.
     """
 
@@ -62,7 +56,7 @@ class RunConfig:
             f"{photos}x{self.total_epochs}",
             f"s{self.seed}",
         ]
-        return "-".join(part for part in parts if part)
+        return "-".join(filter(None, parts))
 
     @property
     def total_epochs(self) -> int:
@@ -96,26 +90,8 @@ class RunConfig:
         return zoo.NETWORKS[self.model].trainable * photos * self.total_epochs
 
 
-# --- The plans -------------------------------------------------------------------------
-
-
 def plan(name: str) -> list[RunConfig]:
-    """List the runs of a plan, in the order in which they are worked off.
-
-    ``article``
-        Every model as the article ran it: all photos, its epochs, weights and recipe. A
-        run stops when its validation loss has been flat for four epochs. Models 4 and 5,
-        whose starts decide so much, from five seeds, Model 1 from three, the rest from two.
-    ``seeds``
-        Every model from five seeds with the article's recipe, and from three with the
-        antialiased one, at a reduced scale.
-    ``causes``
-        One change at a time, three seeds each, at the same scale.
-    ``depths``
-        Model 4 over the same weight, with the deeper head at x4 and at x2.
-    ``weights``
-        Models 3 and 4 over the weight of the first output, three seeds each, and with the
-        logarithm of each error instead of weights.
+    """List the runs of one of `PLANS`, in the order in which they are worked off.
 
     Raises
     ------
@@ -127,76 +103,53 @@ def plan(name: str) -> list[RunConfig]:
     return list(PLANS[name]())
 
 
-#: Seeds of a network at the article's own scale, by its number.
-ARTICLE_SEEDS = {1: 3, 2: 2, 3: 2, 4: 5, 5: 5}
-
-
-def _article() -> Iterator[RunConfig]:
-    for model, network in zoo.ARTICLE.items():
-        for seed in range(ARTICLE_SEEDS[network.article]):
-            yield RunConfig(
-                model,
-                seed,
-                train_photos=None,
-                val_photos=None,
-                epochs=None,
-                batch_size=64,
-                patience=4,
-            )
-
-
-def _seeds() -> Iterator[RunConfig]:
+def _seeds() -> Iterable[RunConfig]:
+    """Every network from five seeds, and from three with the antialiased recipe."""
     for seed in range(5):
         for recipe in data.RECIPES:
             if recipe == "article" or seed < 3:
                 yield from (RunConfig(m, seed, recipe) for m in zoo.ARTICLE)
 
 
-HEALTHY = {"x4_from": "trunk", "output_activation": None}
+TRUNK = {"x4_from": "trunk"}
+HEALTHY = {**TRUNK, "output_activation": None}
+ONE_BY_ONE = {
+    "trunk": TRUNK,
+    "identity": {"start_at_identity": True},
+    "linear": {"output_activation": None},
+}
+LITE0 = {**HEALTHY, "backbone": "imagenet-lite0"}
 
 #: By model: what is changed, one thing at a time, and what that is called.
 CAUSES: dict[str, dict[str, dict[str, Any]]] = {
     "basic": {"head3x3": {"head_size": 3}},
     "residual": {"no_skip": {"skip": False}},
     "atrous": {"rates111": {"rates": (1, 1, 1)}, "rates222": {"rates": (2, 2, 2)}},
-    "efficientnet_1": {
-        "trunk": {"x4_from": "trunk"},
-        "identity": {"start_at_identity": True},
-        "linear": {"output_activation": None},
-    },
+    "efficientnet_1": ONE_BY_ONE,
     "efficientnet_4": {
-        "trunk": {"x4_from": "trunk"},
-        "identity": {"start_at_identity": True},
-        "linear": {"output_activation": None},
+        **ONE_BY_ONE,
         # The backbones are compared where nothing hides what they are worth: no wire
         # between the outputs, and no output that can die.
         "healthy": HEALTHY,
-        "healthy_lite0": {**HEALTHY, "backbone": "imagenet-lite0"},
-        "healthy_lite0_norm": {
-            **HEALTHY,
-            "backbone": "imagenet-lite0",
-            "preprocess": "imagenet",
-        },
+        "healthy_lite0": LITE0,
+        "healthy_lite0_norm": {**LITE0, "preprocess": "imagenet"},
         "healthy_scratch": {**HEALTHY, "backbone": "scratch"},
         "healthy_plain": {**HEALTHY, "backbone": "plain"},
         # Lite0's features are 55 times as large as the random ones: each at the other's.
-        "healthy_lite0_small": {
-            **HEALTHY,
-            "backbone": "imagenet-lite0",
-            "feature_scale": 1 / 55,
-        },
+        "healthy_lite0_small": {**LITE0, "feature_scale": 1 / 55},
         "healthy_large": {**HEALTHY, "feature_scale": 55},
         # As many parameters as Model 3.
         "wide": {"width": 1.46},
         # Depth to space for repeated pixels, and nothing else against "trunk".
-        "shuffle": {"x4_from": "trunk", "shuffle": True},
-        "shuffle_icnr": {"x4_from": "trunk", "shuffle": True, "icnr": True},
+        "shuffle": {**TRUNK, "shuffle": True},
+        "shuffle_icnr": {**TRUNK, "shuffle": True, "icnr": True},
     },
-    "depth_to_space": {"trunk": {"x4_from": "trunk"}},
+    "depth_to_space": {"trunk": TRUNK},
 }
 
 
-def _causes() -> Iterator[RunConfig]:
+def _causes() -> Iterable[RunConfig]:
+    """One change at a time, three seeds each, at the scale of `_seeds`."""
     for seed in range(3):
         for model, variants in CAUSES.items():
             for label, changes in variants.items():
@@ -210,34 +163,39 @@ X2_WEIGHTS = {
 }
 
 
-def _weights() -> Iterator[RunConfig]:
+def _weights() -> Iterable[RunConfig]:
+    """Two networks over the weight of x2, and with the logarithm of each error instead."""
     for seed in range(3):
         for model, sweep in X2_WEIGHTS.items():
             yield from (RunConfig(model, seed, x2_weight=weight) for weight in sweep)
             yield RunConfig(model, seed, loss="psnr")
 
 
-#: Model 4 with the deeper head at either output, and no output that can die.
-HEADS_SWEPT = {
-    "linear": {"output_activation": None},
-    "linear_deep_x2": {"output_activation": None, "deep_head": "x2"},
-}
-
-
-def _depths() -> Iterator[RunConfig]:
+def _depths() -> Iterable[RunConfig]:
+    """Model 4 over the weight of x2 with the deeper head at x4, then at x2; none can die."""
+    linear = {"output_activation": None}
+    variants = {"linear": linear, "linear_deep_x2": {**linear, "deep_head": "x2"}}
     for seed in range(3):
-        for label, changes in HEADS_SWEPT.items():
+        for label, changes in variants.items():
             for weight in X2_WEIGHTS["efficientnet_4"]:
-                yield RunConfig(
-                    "efficientnet_4",
-                    seed,
-                    changes=tuple(changes.items()),
-                    label=label,
-                    x2_weight=weight,
-                )
+                named = {"changes": tuple(changes.items()), "label": label}
+                yield RunConfig("efficientnet_4", seed, **named, x2_weight=weight)
 
 
-PLANS: dict[str, Callable[[], Iterator[RunConfig]]] = {
+#: By the article's number of a network. What Models 4 and 5 learn depends most on the seed.
+ARTICLE_SEEDS = {1: 3, 2: 2, 3: 2, 4: 5, 5: 5}
+
+
+def _article() -> Iterable[RunConfig]:
+    """Every network as the article ran it, but that it stops after four flat epochs."""
+    scale = {"train_photos": None, "val_photos": None, "epochs": None, "batch_size": 64}
+    for model, network in zoo.ARTICLE.items():
+        for seed in range(ARTICLE_SEEDS[network.article]):
+            yield RunConfig(model, seed, **scale, patience=4)
+
+
+#: The plans, each with a sentence on what it is for. The command line reads them here.
+PLANS: dict[str, Callable[[], Iterable[RunConfig]]] = {
     "seeds": _seeds,
     "causes": _causes,
     "weights": _weights,

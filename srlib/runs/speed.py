@@ -12,13 +12,7 @@ FILE = places.course_data() / "results" / "benchmark.json"
 
 
 def load(file: Path = FILE) -> dict[str, Any]:
-    """Read the benchmark.
-
-    Returns
-    -------
-    dict
-        ``machine``: on what it was measured. ``parts``: by part, as
-        ``tools/measurements.py`` describes them.
+    """Read the benchmark: its ``machine``, and its ``parts`` (``tools/measurements.py``).
 
     Raises
     ------

@@ -25,7 +25,7 @@ import os
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import h5py
 import keras
@@ -38,7 +38,7 @@ Tensor = keras.KerasTensor
 Kind = Literal["auto", "imagenet", "imagenet-lite0", "random", "scratch", "plain"]
 Preprocess = Literal["article", "imagenet"]
 
-KINDS = ("imagenet", "imagenet-lite0", "random", "scratch", "plain")
+KINDS = get_args(Kind)[1:]
 #: Trained with the rest of the network. The others are frozen.
 TRAINED_KINDS = ("scratch", "plain")
 PREFIX = "backbone_"
@@ -90,8 +90,7 @@ def feature_extractor(
     Returns
     -------
     keras.Model
-        From (n, h, w, 3) in [0, 1] to (n, h / 2, w / 2, channels), rounded up: an odd
-        height or width is made even by repeating the last row or column. Its name is
+        From (n, h, w, 3) in [0, 1] to (n, h / 2, w / 2, channels), rounded up. Its name is
         ``backbone_`` and the kind that it got.
 
     Raises
@@ -121,12 +120,9 @@ def feature_extractor(
 
 
 def resolve_kind(kind: Kind) -> str:
-    """Say which kind ``auto`` is on this machine. It never asks the network.
+    """Say which kind ``auto`` is on this machine, without asking the network.
 
-    Raises
-    ------
-    ValueError
-        If there is no such kind. The message lists those that there are.
+    An unknown kind is a ValueError that lists those that there are.
     """
     if kind == "auto":
         return "imagenet" if find_b4_weights() else "random"
@@ -277,17 +273,9 @@ def _keras_cache() -> Path:
 
 
 def download_b4() -> Path:
-    """Fetch EfficientNetB4's ImageNet weights (70 MB) as the package does.
+    """Fetch EfficientNetB4's ImageNet weights (70 MB) into Keras's cache.
 
-    Returns
-    -------
-    Path
-        In Keras's cache, where `find_b4_weights` finds it from then on.
-
-    Raises
-    ------
-    WeightsError
-        If the server cannot be reached.
+    If the server cannot be reached, the WeightsError says what else there is.
     """
     from efficientnet.weights import IMAGENET_WEIGHTS_PATH
 
@@ -311,20 +299,10 @@ def _b4_hash() -> str:
 
 
 def read_b4_weights(path: Path) -> dict[str, np.ndarray]:
-    """Read the first layers' weights from the file of EfficientNetB4's.
+    """Read the weights of the layers in `STEM`, by ``layer/weight``, and check the file.
 
     Keras 3 loads files of this old format by position, which needs the whole network;
     here they are read by name.
-
-    Returns
-    -------
-    dict
-        Arrays by ``layer/weight``, see `STEM`.
-
-    Raises
-    ------
-    WeightsError
-        If the file's SHA-256 is not the one that the package publishes.
     """
     check_sha256(path, _b4_hash())
     with h5py.File(path) as file:
@@ -336,18 +314,7 @@ def read_b4_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_lite0_weights() -> dict[str, np.ndarray]:
-    """Read the stem of EfficientNet-Lite0 that comes with the course.
-
-    Returns
-    -------
-    dict
-        Arrays by ``layer/weight``, see `STEM`.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing or its SHA-256 is not the one that is kept beside it.
-    """
+    """Read the stem that comes with the course, by ``layer/weight``, and check the file."""
     check_listed(LITE0_FILE)
     with np.load(LITE0_FILE, allow_pickle=False) as arrays:
         return dict(arrays)
@@ -373,13 +340,7 @@ def list_sha256(path: Path) -> None:
 
 
 def check_listed(path: Path) -> None:
-    """Refuse a file that is not as the ``.sha256`` beside it says.
-
-    Raises
-    ------
-    WeightsError
-        If there is none, or the file is missing or has another SHA-256.
-    """
+    """Raise a WeightsError if a file is not as the ``.sha256`` beside it says."""
     if not _listing(path).is_file():
         raise WeightsError(
             f"{_listing(path)} is missing. The folder {path.parent} comes with a clone of "
@@ -389,13 +350,7 @@ def check_listed(path: Path) -> None:
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Refuse a file whose SHA-256 is not the one expected.
-
-    Raises
-    ------
-    WeightsError
-        The message names what was found and what was expected.
-    """
+    """Raise a WeightsError if a file is missing or its SHA-256 is another."""
     if not path.is_file():
         raise WeightsError(f"{path} is missing. Get it again.")
     if (found := sha256(path)) != expected:
@@ -406,19 +361,9 @@ def check_sha256(path: Path, expected: str) -> None:
 
 
 def set_stem_weights(extractor: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
-    """Put weights into a feature extractor.
+    """Put weights, by ``layer/weight``, into the layers in `STEM`.
 
-    Parameters
-    ----------
-    extractor
-        With the layers in `STEM`.
-    arrays
-        By ``layer/weight``.
-
-    Raises
-    ------
-    WeightsError
-        If one is missing or has another shape than the layer's.
+    A WeightsError names the layer if one is missing or has another shape.
     """
     for name, parts in STEM.items():
         layer = extractor.get_layer(name)
