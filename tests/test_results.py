@@ -205,7 +205,7 @@ def test_records_of_the_same_photos_share_their_baselines(tmp_path):
 def test_other_baselines_of_the_same_photos_are_refused(tmp_path):
     results.write(make_record(), tmp_path)
     other = {head: {"bilinear": [21.0, 21.0, 21.1]} for head in HEADS}
-    with pytest.raises(results.RecordError, match="other scores by bilinear at x2"):
+    with pytest.raises(results.RecordError, match="holds other scores by bilinear at x2"):
         results.write(make_record(baselines=other), tmp_path)
 
 

@@ -255,6 +255,16 @@ def test_a_record_that_is_not_of_its_run_is_set_aside_and_made_again(
     assert [file.name for file in done.parent.glob("*.*")] == [f"{done.name}.damaged"]
 
 
+def test_a_record_of_odd_settings_is_found_again(photos, places, done):
+    """Its file holds lists for tuples, and six digits."""
+    changes = (("rates", (1, 1)), ("scale", 1 / 55))
+    odd = tiny(1, changes=changes, label="odd")
+    record = results.read(done)
+    odd_record = dataclasses.replace(record, name=odd.name, changes=dict(changes))
+    results.write(odd_record, places["folder"])
+    assert queue.missing([odd], photos, places["folder"]) == []
+
+
 def test_the_record_of_other_photos_is_never_taken_for_done_nor_overwritten(
     photos, places, done, no_training
 ):

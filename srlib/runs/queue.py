@@ -68,10 +68,9 @@ def work_off(
     ----------
     configs, photos, folder, unfinished, weights
         See `run`.
-    study
-        Its name: workers share the work of a study of the same name.
-    storage
-        Address of an Optuna storage. By default a SQLite file in `unfinished`.
+    study, storage
+        Its name, which workers have to share, and the address of an Optuna storage; by
+        default a SQLite file in `unfinished`.
     show
         Called with the share of the work that is done, the name of a run, and a note.
     heartbeat, grace

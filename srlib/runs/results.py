@@ -79,7 +79,7 @@ class Record:
     per_image
         PSNR in dB of each validation photo, by output.
     baselines
-        By output, then by method: PSNR in dB of each validation photo. In a file apart.
+        The same by output, then by method: kept in a file apart.
     seconds
         Wall-clock time of the training, on a machine that may have had other work.
     versions, srlib_digest, data_digest
@@ -161,15 +161,12 @@ def load(
 ) -> list[Record]:
     """Load the records of a dataset, sorted by name. All of them are checked.
 
-    A file is read once, and again when it has changed: records are shared, not to be
-    written to.
+    A file is read again when it has changed: records are shared, not to be written to.
 
     Parameters
     ----------
-    dataset
-        Name of the folder inside `folder`.
-    folder
-        The results of the course unless another is given.
+    dataset, folder
+        A folder inside `folder`, which is that of the course's results.
     accepted
         Refuse records of versions of srlib that ``ACCEPTED.json`` does not list.
     wanted
@@ -178,10 +175,8 @@ def load(
     Raises
     ------
     RecordError
-        If there are none, or one has a missing or an unknown field, a NaN, a value of the
-        wrong kind, a list of the wrong length, scores that contradict each other, a name
-        that is not its content's, an unknown digest, or was made from other photos than
-        the rest.
+        If there are none, or one contradicts its fields' types, its name, its folder or
+        itself, was made by code that is not listed, or from other photos than the rest.
     """
     folder = folder or RESULTS
     records = [read(file) for file in sorted((folder / dataset).glob("*.json"))]
@@ -218,7 +213,7 @@ def write(record: Record, folder: Path | None = None) -> Path:
     """Write a record, whole or not at all. Numbers keep six significant digits."""
     folder = (folder or RESULTS) / record.dataset
     file = folder / f"{record.name}.json"
-    content = _rounded(asdict(record))
+    content = rounded(asdict(record))
     baselines = content.pop("baselines")
     for defect in defects(content, file):
         raise RecordError(f"The run {record.name} made no valid record: {defect}.")
@@ -230,16 +225,14 @@ def write(record: Record, folder: Path | None = None) -> Path:
 def write_baselines(
     baselines: Mapping[str, ByPhoto], recipe: str, data_digest: str, folder: Path
 ) -> None:
-    """Keep the baselines of some photos in a dataset's folder, beside its records.
-
-    A damaged file is set aside.
+    """Keep the baselines of some photos in a dataset's folder; set a damaged file aside.
 
     Raises
     ------
     RecordError
         If other numbers are there for the same photos.
     """
-    file, new = _baselines_file(folder, recipe, data_digest), _rounded(baselines)
+    file, new = _baselines_file(folder, recipe, data_digest), rounded(baselines)
     try:
         known = _sound(file, _baseline_defects) if file.exists() else {}
     except RecordError as error:
@@ -250,9 +243,8 @@ def write_baselines(
             there = known.get(head, {}).get(method, [])
             if len(there) != len(scores) or not np.allclose(there, scores, 0, SAME):
                 raise RecordError(
-                    f"{file}: found other scores by {method} at {head} than now from the "
-                    f"same photos. Runs that were compared with them cannot be compared "
-                    f"with new ones. Find out why, or move {folder} away."
+                    f"{file}: holds other scores by {method} at {head} than now come from "
+                    f"the same photos. Find out why, or move {folder} away."
                 )
     if not known:
         _write_json(file, {"name": file.stem, **new})
@@ -268,11 +260,12 @@ def _write_json(file: Path, content: Mapping[str, Any]) -> None:
         part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Return what a file would give back: six significant digits, lists for tuples."""
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

@@ -38,7 +38,7 @@ class OtherPhotosError(ValueError):
 
 
 class DivergedError(ValueError):
-    """A run whose loss is no number any more. The same code would do it again."""
+    """A run whose numbers are NaN. The same code would do it again."""
 
 
 def run(
@@ -56,16 +56,11 @@ def run(
 
     Parameters
     ----------
-    config
-        What to do.
-    photos
-        What to do it with; `config` says how many of them.
-    folder
-        Where records are kept, a subfolder a dataset. The course's own by default.
-    unfinished
-        Where a run keeps what it needs to go on, while it is not done.
-    weights
-        Where trained weights are kept, of the runs that keep any.
+    config, photos
+        What to do and what with; `config` says how many of the photos.
+    folder, unfinished, weights
+        Where records are kept, a subfolder a dataset; where a run keeps what it needs to
+        go on; where weights are kept, if any are. The course's own by default.
     callbacks
         Passed on to Keras.
 
@@ -74,9 +69,9 @@ def run(
     data.DataError
         If there are fewer photos than the run needs.
     OtherPhotosError
-        If there is a record of it, made from other photos.
+        If its record was made from other photos.
     OSError
-        If a folder cannot be written to. It is asked before the first step.
+        If a folder cannot be written to: said before the first step.
     DivergedError
         If the loss became NaN, now or in an earlier attempt.
     """
@@ -101,7 +96,8 @@ def run(
     if file.exists():
         return results.read(file)
     checkpoint = unfinished / f"{config.name}.npz"
-    diary = _Diary(checkpoint, code=code, photos=known["data_digest"])
+    made_with = {"code": code, "photos": known["data_digest"], "run": repr(config)}
+    diary = _Diary(checkpoint, made_with)
     model = models.build(config.model, seed=config.seed, **dict(config.changes))
     at_birth = black_shares(model, val)
     history = training.fit(
@@ -161,7 +157,7 @@ def look_up(
     if not file.exists():
         return None
     record = results.read(file)
-    for name, value in json.loads(json.dumps(_known(config, photos))).items():
+    for name, value in results.rounded(_known(config, photos)).items():
         found = getattr(record, name)
         if found != value:
             photos_differ = name == "data_digest"
@@ -255,12 +251,12 @@ def black_shares(model: keras.Model, val: data.Pairs) -> dict[str, list[float]]:
 
 
 class _Diary(keras.callbacks.Callback):
-    """What a run notes beside its checkpoint: code, photos, how long each epoch took.
+    """What a run notes beside its checkpoint: what it is made with, and each epoch's time.
 
-    A checkpoint of other code or photos is set aside: going on would mix two networks.
+    A checkpoint made with something else is set aside: going on would mix two networks.
     """
 
-    def __init__(self, checkpoint: Path, **about: str) -> None:
+    def __init__(self, checkpoint: Path, about: dict[str, str]) -> None:
         super().__init__()
         self.file, self.checkpoint = checkpoint.with_suffix(".json"), checkpoint
         self.about, self.seconds = about, []
@@ -273,7 +269,7 @@ class _Diary(keras.callbacks.Callback):
         if found != about:
             self.seconds, diverged = [], None
             for file in filter(Path.exists, (checkpoint, self.file)):
-                why = f"{file}: damaged, or made by other code or from other photos."
+                why = f"{file}: damaged, or made by other code, photos or settings."
                 places.set_aside(file, f"{why} The run starts afresh.")
         self._save(diverged)
 
@@ -295,8 +291,8 @@ class _Diary(keras.callbacks.Callback):
         if diverged:
             self.checkpoint.unlink(missing_ok=True)
             raise DivergedError(
-                f"{self.file.stem}: weights or loss are NaN from epoch {diverged} on, and would be "
-                f"again. Change the run, or delete {self.file} to try once more."
+                f"{self.file.stem}: weights or loss are NaN from epoch {diverged} on, and "
+                f"would be again. Change the run, or delete {self.file} to try once more."
             )
 
 

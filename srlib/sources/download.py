@@ -109,18 +109,12 @@ def download_voc2007(
     progress
         Called with (bytes done, bytes in all) as they arrive.
 
-    Returns
-    -------
-    Path
-        `folder`.
-
     Raises
     ------
     DownloadError
         If the disk has no room, or no mirror gave the right file.
     ArchiveError
-        If the folder holds something else already, or the archive is not what it
-        should be.
+        If the folder holds something else, or the archive is not what it should be.
 
     References
     ----------
@@ -166,8 +160,6 @@ def download(
         What proves the file right: its SHA-256 in hexadecimal, its length in bytes.
     timeout
         Seconds a mirror may stay silent before it counts as dead.
-    progress
-        Called with (bytes done, bytes in all) as they arrive.
 
     Raises
     ------
@@ -217,21 +209,10 @@ def download(
 def extract_photos(archive: Path, folder: Path, *, photos: int | None = None) -> Path:
     """Unpack the photos and the split lists of a VOC archive, all of them or nothing.
 
-    Parameters
-    ----------
-    archive
-        An uncompressed VOC tar. Of it only `*/VOC2007/JPEGImages/*.jpg` and
-        `*/VOC2007/ImageSets/Main/*.txt` are taken.
-    folder
-        Gets `JPEGImages` and `ImageSets/Main`. But for `archive` it must be empty.
-    photos
-        How many photos there must be, if that is known.
-
-    Raises
-    ------
-    ArchiveError
-        If the archive is damaged, holds a sparse file or not the photos, or if `folder`
-        holds something already.
+    Of an uncompressed VOC tar only `*/VOC2007/JPEGImages/*.jpg` and
+    `*/VOC2007/ImageSets/Main/*.txt` are taken. The folder must be empty but for the
+    archive. If the archive is damaged or unsafe, or has not as many photos as said, an
+    ArchiveError says so.
     """
     _check_folder(folder, but_for=archive)
     workplace = folder / WORKPLACE
