@@ -58,13 +58,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _download(options: argparse.Namespace) -> int:
-    folder = download.download_voc2007(options.folder, progress=_show_megabytes)
+    def show(done: int, total: int) -> None:
+        print(f"\r{done / 1e6:6.0f} of {total / 1e6:.0f} MB", end="", flush=True)
+
+    folder = download.download_voc2007(options.folder, progress=show)
     print(f"\n{data.find_photos(folder)}, in {folder}")
     return 0
-
-
-def _show_megabytes(done: int, total: int) -> None:
-    print(f"\r{done / 1e6:6.0f} of {total / 1e6:.0f} MB", end="", flush=True)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -120,9 +119,10 @@ def _home() -> dict[str, Path]:
         print(f"Going on from {path.name}, which an earlier session left.")
     if places.in_clone():
         return {}
-    home = places.own_data()
-    (home / "weights").mkdir(parents=True, exist_ok=True)
-    return {"folder": home / "results", "weights": home / "weights"}
+    return {
+        "folder": places.own_data() / "results",
+        "weights": places.own_data() / "weights",
+    }
 
 
 class _Bar:

@@ -172,7 +172,7 @@ def _weights() -> Iterable[RunConfig]:
 
 
 def _depths() -> Iterable[RunConfig]:
-    """Model 4 over the weight of x2 with the deeper head at x4, then at x2; none can die."""
+    """Model 4 over the weight of x2, the deeper head at x4, then at x2; none can die."""
     linear = {"output_activation": None}
     variants = {"linear": linear, "linear_deep_x2": {**linear, "deep_head": "x2"}}
     for seed in range(3):

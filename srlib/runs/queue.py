@@ -36,14 +36,14 @@ def missing(
     configs: Iterable[RunConfig], photos: data.Photos, folder: Path | None = None
 ) -> list[RunConfig]:
     """List the runs that have no record yet, or none that is sound and of these photos."""
-    return [config for config in configs if not _is_done(config, photos, folder)]
 
+    def is_done(config: RunConfig) -> bool:
+        try:
+            return look_up(config, photos, folder) is not None
+        except ValueError:  # `run` deals with it, or says what to do
+            return False
 
-def _is_done(config: RunConfig, photos: data.Photos, folder: Path | None) -> bool:
-    try:
-        return look_up(config, photos, folder) is not None
-    except ValueError:  # `run` deals with it, or says what to do
-        return False
+    return [config for config in configs if not is_done(config)]
 
 
 def work_off(
@@ -104,7 +104,7 @@ def work_off(
         if (
             config is None
             or config.name in diverged
-            or _is_done(config, photos, folder)
+            or not missing([config], photos, folder)
             or _someone_else(trials, trial)
         ):
             raise optuna.TrialPruned
