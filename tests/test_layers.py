@@ -16,6 +16,8 @@ ORDER = [
     "zoo",
     "sources.places",
     "sources.download",
+    "sources.reading",
+    "sources.photos",
     "data",
     "metrics",
     "sources.backbone",
