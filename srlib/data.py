@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -264,7 +266,7 @@ def training_batches(
         return np.random.default_rng([seed, epoch]).permutation(len(pairs))
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        indices = tf.numpy_function(order, [epoch], tf.int64, stateful=False)
+        indices = _call(order, epoch, tf.int64)
         indices.set_shape([len(pairs)])
         return tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
 
@@ -292,12 +294,10 @@ def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
 
     def pick(index: np.ndarray) -> list[np.ndarray]:
         # A function, not a tensor: that would be a second copy of all the photos.
-        if _python_ends.is_set():
-            raise StopIteration
         return [stack[index] for stack in stacks]
 
     def fetch(index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        pictures = tf.numpy_function(pick, [index], [tf.uint8] * 3, stateful=False)
+        pictures = _call(pick, index, [tf.uint8] * 3)
         for picture, stack in zip(pictures, stacks, strict=True):
             picture.set_shape([None, *stack.shape[1:]])
         lr, x2, x4 = (tf.cast(picture, tf.float32) / 255 for picture in pictures)
@@ -310,14 +310,28 @@ def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
 _python_ends = threading.Event()
 
 
+def _call(function: Callable, argument: tf.Tensor, types: Any) -> Any:
+    """Have a thread of TensorFlow's call a function of Python's, but not at its end."""
+    import tensorflow as tf
+
+    def call(value: np.ndarray) -> Any:
+        if _python_ends.is_set():
+            raise StopIteration
+        return function(value)
+
+    return tf.numpy_function(call, [argument], types, stateful=False)
+
+
 @atexit.register
 def _let_batches_end() -> None:
-    """Turn TensorFlow's threads away that make batches ahead when a script has ended.
+    """Turn away the threads that make batches ahead when a script has ended.
 
-    Without this one script in three hangs: such a thread waits for the interpreter, which
-    is gone, and Python for the thread.
+    One script in three would hang without this: such a thread waits for the interpreter,
+    which is gone, and Python waits for the thread. A moment lets those inside leave.
     """
     _python_ends.set()
+    if "tensorflow" in sys.modules:
+        time.sleep(0.2)
 
 
 # --- Pictures without photos -----------------------------------------------------------

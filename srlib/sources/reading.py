@@ -30,7 +30,7 @@ _SRGB_CICP = bytes([1, 13, 0, 1])
 _SRGB = (0.45455, 0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 # In compressed data FF is followed by 00; markers that end them: tables, a restart, a scan.
-_MARKER = re.compile(rb"(?=\xff[\xc4\xd0-\xd7\xda])")
+_MARKER = re.compile(rb"\xff[\xc4\xd0-\xd7\xda]")
 _JPEG_END = b"\xff\xd9"
 _NOISE = bytes(1 + 151 * k % 254 for k in range(7, 71))
 # Colours all over the cube, by which a profile is known for sRGB.
@@ -72,22 +72,21 @@ def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray
     """
     path = Path(path)
     content, picture = open_photo(path)
-    alpha = None
-    if isinstance(picture, PngImageFile):
-        colours, alpha = _decode_png(content, picture, path)
-    else:
-        colours = _decode_jpeg(content, picture, path)
+    decode = _decode_png if isinstance(picture, PngImageFile) else _decode_jpeg
+    colours, alpha = decode(content, picture, path)
     if colours.mode == "L":
         _warn(path, "greyscale, repeated to three channels")
     colours = _to_srgb(colours, picture.info.get("icc_profile"), path)
-    colours = colours.convert("RGB")
+    if colours.mode == "L":
+        colours = colours.convert("RGB")
     if alpha is not None and alpha.min() < 1:
         _warn(path, "transparent, blended onto white")
         blended = 255 - alpha[..., None] * (255 - np.array(colours, np.float32))
         colours = Image.fromarray(np.rint(blended).astype(np.uint8))
-    colours.info = {k: v for k, v in picture.info.items() if "exif" in k}
-    with suppress(Exception):  # EXIF data that cannot be read turn nothing
-        colours = ImageOps.exif_transpose(colours)
+    if exif := {k: v for k, v in picture.info.items() if "exif" in k}:
+        with suppress(Exception):  # EXIF data that cannot be read turn nothing
+            colours.info = exif
+            colours = ImageOps.exif_transpose(colours)
     photo = np.array(colours)
     return np.ascontiguousarray(photo[..., ::-1]) if bgr else photo
 
@@ -132,12 +131,14 @@ def open_photo(path: Path) -> tuple[bytes, JpegImageFile | PngImageFile]:
 # --- JPEG ------------------------------------------------------------------------------
 
 
-def _decode_jpeg(content: bytes, picture: JpegImageFile, path: Path) -> Image.Image:
+def _decode_jpeg(
+    content: bytes, picture: JpegImageFile, path: Path
+) -> tuple[Image.Image, None]:
     """Decode, and make sure that the data fit the picture.
 
     Where data are damaged the decoder goes on and writes a warning that no library hands
     on. But a whole picture needs its data to the last byte, and nothing behind them: so
-    noise behind them must not change it, and without the last bytes it is unfinished.
+    noise behind each part must not change it, and without the end it is unfinished.
     """
     start = picture.fp.tell()  # Pillow has read up to the compressed data
     end = content.find(_JPEG_END, start)
@@ -146,7 +147,7 @@ def _decode_jpeg(content: bytes, picture: JpegImageFile, path: Path) -> Image.Im
             f"{path}: the JPEG is cut short after {len(content)} bytes. Fetch it again."
         )
     head, body = content[:start], content[start:end]
-    padded = _MARKER.sub(_NOISE, body) + _NOISE
+    padded = _MARKER.sub(lambda marker: _NOISE + marker[0], body) + _NOISE
     try:
         colours, again = (_pixels(head + data + _JPEG_END) for data in (body, padded))
         is_whole = colours == again and not _is_finished_by(head + body[:-_SLACK])
@@ -157,13 +158,13 @@ def _decode_jpeg(content: bytes, picture: JpegImageFile, path: Path) -> Image.Im
             f"{path}: the JPEG is damaged: its data end before the picture, or behind it "
             f"({len(content)} bytes). Fetch it again or remove it."
         )
-    return colours
+    return colours, None
 
 
 def _pixels(jpeg: bytes) -> Image.Image:
-    with JpegImageFile(io.BytesIO(jpeg)) as picture:
-        picture.load()
-        return picture.copy()
+    picture = JpegImageFile(io.BytesIO(jpeg))
+    picture.load()
+    return picture
 
 
 def _is_finished_by(part: bytes) -> bool:
@@ -171,12 +172,14 @@ def _is_finished_by(part: bytes) -> bool:
     picture = JpegImageFile(io.BytesIO(part))
     picture.draft(picture.mode, (1, 1))  # an eighth of the size is enough, and faster
     width, height = picture.size
-    canvas = Image.effect_noise(picture.size, 99).convert(picture.mode)
-    before = canvas.crop((0, height - 1, width, height))
+    noise = os.urandom(width * height * len(picture.mode))
+    canvas = Image.frombytes(picture.mode, picture.size, noise)
+    last_row = (0, height - 1, width, height)
+    before = canvas.crop(last_row).tobytes()
     picture.im = canvas.im  # what is decoded is painted over the noise
     with suppress(OSError):
         picture.load()
-    return canvas.crop((0, height - 1, width, height)).tobytes() != before.tobytes()
+    return canvas.crop(last_row).tobytes() != before
 
 
 # --- PNG -------------------------------------------------------------------------------
