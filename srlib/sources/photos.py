@@ -148,15 +148,20 @@ def find_photos(
     'sample'
     """
     named = folder if folder is not None else os.environ.get("SRLIB_DATA") or None
-    if named is not None:
-        return _photos_in(Path(named).expanduser())
+    try:
+        return _photos_in(Path(named).expanduser() if named is not None else _place(fetch))
+    except PermissionError as error:
+        raise DataError(f"{error.filename} cannot be read. Allow it to be read.") from error
+
+
+def _place(fetch: bool) -> Path:
     own, mounts = places.own_data() / "voc2007", places.kaggle_inputs()
     # Kaggle mounts it at the first since 2026, at the second before.
     kaggle = (mounts / "datasets/zaraks/pascal-voc-2007", mounts / "pascal-voc-2007")
     found = next((place for place in (*kaggle, own) if _jpeg_folder(place)), None)
     if found is None and fetch:
         found = download.download_voc2007(own)
-    return _photos_in(found or sample_folder())
+    return found or sample_folder()
 
 
 def sample_folder() -> Path:
@@ -350,10 +355,11 @@ def _without_leak(photos: Photos) -> Photos:
     by_size.pop(0, None)
     train, twins = set(photos.train), {}
     for file in itertools.chain(*(group for group in by_size.values() if len(group) > 1)):
-        twin = twins.setdefault(hashlib.sha256(file.read_bytes()).digest(), file)
-        if file in train and twin not in train:
-            raise DataError(
-                f"{photos.name}: train and val share a photo: {file} is the same as "
-                f"{twin}. No network may be judged by what it learnt from. Remove one."
-            )
+        with suppress(OSError):
+            twin = twins.setdefault(hashlib.sha256(file.read_bytes()).digest(), file)
+            if file in train and twin not in train:
+                raise DataError(
+                    f"{photos.name}: train and val share a photo: {file} is the same as "
+                    f"{twin}. No network may be judged by what it learnt from. Remove one."
+                )
     return photos

@@ -67,8 +67,8 @@ def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray
     ------
     DataError
         If the file is missing, no plain file, empty, cut short or damaged, not a JPEG or
-        PNG, in CMYK or in colours that only HDR screens show, or would need more than
-        `MAX_BYTES`.
+        PNG, in CMYK, in other colours than sRGB's by a PNG's gAMA, cHRM or cICP chunk, or
+        would need more than `MAX_BYTES`.
     """
     path = Path(path)
     content, picture = open_photo(path)
@@ -77,17 +77,16 @@ def read_photo(path: str | os.PathLike[str], *, bgr: bool = False) -> np.ndarray
     if colours.mode == "L":
         _warn(path, "greyscale, repeated to three channels")
     colours = _to_srgb(colours, picture.info.get("icc_profile"), path)
-    if colours.mode == "L":
-        colours = colours.convert("RGB")
+    photo = np.array(colours.convert("RGB") if colours.mode == "L" else colours)
     if alpha is not None and alpha.min() < 1:
         _warn(path, "transparent, blended onto white")
-        blended = 255 - alpha[..., None] * (255 - np.array(colours, np.float32))
-        colours = Image.fromarray(np.rint(blended).astype(np.uint8))
+        for row, opaque in zip(photo, alpha[..., None], strict=True):  # one by one: memory
+            row[:] = np.rint(255 - opaque * (255 - row.astype(np.float32)))
     if exif := {k: v for k, v in picture.info.items() if "exif" in k}:
         with suppress(Exception):  # EXIF data that cannot be read turn nothing
-            colours.info = exif
-            colours = ImageOps.exif_transpose(colours)
-    photo = np.array(colours)
+            stored = Image.fromarray(photo)
+            stored.info = exif
+            photo = np.array(ImageOps.exif_transpose(stored))
     return np.ascontiguousarray(photo[..., ::-1]) if bgr else photo
 
 
@@ -225,9 +224,8 @@ def _refuse_other_colours(content: bytes, info: dict, path: Path) -> None:
         is_other = content[at + 8 : at + 12] != _SRGB_CICP
     else:
         said = (info.get("gamma", _SRGB[0]), *info.get("chromaticity", _SRGB[1:]))
-        is_other = not (
-            {"icc_profile", "srgb"} & set(info) or np.allclose(said, _SRGB, 0, 0.005)
-        )
+        is_said_otherwise = "icc_profile" in info or "srgb" in info
+        is_other = not is_said_otherwise and not np.allclose(said, _SRGB, 0, 0.005)
     if is_other:
         raise DataError(
             f"{path}: by its {'cICP' if at >= 0 else 'gAMA or cHRM'} chunk its colours are "
@@ -259,9 +257,7 @@ def _to_srgb(colours: Image.Image, icc: bytes | None, path: Path) -> Image.Image
             return colours
         return ImageCms.applyTransform(colours, transform)
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        _warn(
-            path, f"its colour profile cannot be used ({error}), so its colours may be off"
-        )
+        _warn(path, f"its colour profile cannot be used: its colours may be off ({error})")
         return colours
 
 
