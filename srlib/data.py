@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -307,7 +306,8 @@ def _serve(pairs: Pairs, indices: tf.data.Dataset) -> tf.data.Dataset:
     return indices.map(fetch).prefetch(1)
 
 
-_python_ends = threading.Event()
+_python = threading.Lock()  # held by the thread of TensorFlow's that is in Python
+_state = {"ended": False, "left": float("-inf")}
 
 
 def _call(function: Callable, argument: tf.Tensor, types: Any) -> Any:
@@ -315,9 +315,13 @@ def _call(function: Callable, argument: tf.Tensor, types: Any) -> Any:
     import tensorflow as tf
 
     def call(value: np.ndarray) -> Any:
-        if _python_ends.is_set():
-            raise StopIteration
-        return function(value)
+        with _python:
+            try:
+                if _state["ended"]:
+                    raise StopIteration
+                return function(value)
+            finally:
+                _state["left"] = time.monotonic()
 
     return tf.numpy_function(call, [argument], types, stateful=False)
 
@@ -327,11 +331,13 @@ def _let_batches_end() -> None:
     """Turn away the threads that make batches ahead when a script has ended.
 
     One script in three would hang without this: such a thread waits for the interpreter,
-    which is gone, and Python waits for the thread. A moment lets those inside leave.
+    which is gone, and Python for the thread. To turn them away without to wait until they
+    are gone was not enough either, on a busy machine.
     """
-    _python_ends.set()
-    if "tensorflow" in sys.modules:
-        time.sleep(0.2)
+    with _python:
+        _state["ended"] = True
+    while time.monotonic() - _state["left"] < 0.5:
+        time.sleep(0.05)
 
 
 # --- Pictures without photos -----------------------------------------------------------
