@@ -626,3 +626,25 @@ def test_a_conclusion_follows_or_not():
     expect.conclusion(" B", options, "b", "You measured 1 and 2")
     told = says(expect.conclusion, "a", options, "b", "You measured 1 and 2")
     assert told == "You say that it rises. You measured 1 and 2: that does not follow."
+
+
+def test_mistakes_with_decibels_are_named():
+    slips = expect.decibels(lambda error: error)
+    cases = [(0.01,), (0.002,)]
+    psnr = lambda error: -10 * np.log10(error)  # noqa: E731
+
+    def told(answer):
+        return says(expect.agree_on, answer, psnr, cases, slips)
+
+    assert "natural" in told(lambda error: -10 * np.log(error))
+    assert "20 times" in told(lambda error: 2 * psnr(error))
+    assert "sign" in told(lambda error: -psnr(error))
+    assert "into decibels" in told(lambda error: error)
+    assert "255 as the peak" in told(lambda error: psnr(error) + 20 * np.log10(255))
+    assert "one of two" in says(expect.agree, 5, 3, {"one of two": expect.Either([4, 5])})
+
+
+def test_what_is_locked_is_refused_and_only_inside():
+    answer = expect.locked(lambda x: engine.plain(x), engine, "plain")
+    assert "Do it without `plain`" in says(expect.call, answer, "**x**")
+    assert engine.plain("**x**") == "x"

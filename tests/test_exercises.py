@@ -103,6 +103,21 @@ def test_a_wrong_answer_gets_its_message(exercise, wrong):
     assert wrong.says in result.markdown
 
 
+ALSO_RIGHT = [
+    pytest.param(exercise, answer, id=f"{exercise.name}: {k}")
+    for exercise in EXERCISES
+    for k, answer in enumerate(
+        getattr(answers(exercise), "ALSO_RIGHT", {}).get(exercise.id, [])
+    )
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), ALSO_RIGHT)
+def test_what_is_written_otherwise_is_right(exercise, answer):
+    result = exercise.check(answer)
+    assert result.outcome == "right", result
+
+
 @each_exercise
 def test_three_wrong_answers_have_messages_of_their_own(exercise):
     says = {wrong.says for wrong in answers(exercise).WRONG[exercise.id]}

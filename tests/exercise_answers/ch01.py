@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from exercise_answers import Wrong
 from srlib import data, metrics
@@ -284,5 +285,54 @@ WRONG = {
         Wrong("too small", too_small, "to have the shape"),
         Wrong("flat", flat, "flat colour"),
         Wrong("pictures", white(1), "Expected a function"),
+    ],
+}
+
+
+# --- Right, and written otherwise ---
+
+
+class Cropped:
+    def __call__(self, photo):
+        picture = Image.fromarray(photo)
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        return picture.crop((left, top, left + side, top + side))
+
+
+def the_other_half(photo):
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    top, left = -(-(height - side) // 2), -(-(width - side) // 2)
+    return photo[top : top + side, left : left + side].astype(float)
+
+
+def served(count, size, epoch):
+    for k in range(0, count, size):
+        yield range(k, min(k + size, count))
+
+
+def shuffled(count, size, epoch):
+    numbers = np.random.default_rng(epoch).permutation(count)
+    return np.array_split(numbers, range(size, count, size))
+
+
+def as_sets(files):
+    photos = np.sort([file for file in files if file.split("/")[0] == "training"])
+    return {" Train": set(photos[2:]), "VAL": set(photos[:2])}
+
+
+ALSO_RIGHT = {
+    "q1": [
+        {"default": (0, 100), "inter_area": np.float32([100, 50])},
+        {" Default": iter([0, 100]), "INTER_AREA": [np.int8(100), 50.0]},
+    ],
+    "q2": [" B", "'b'", "576x576"],
+    "q3": [Cropped(), the_other_half],
+    "q4": [served, shuffled],
+    "q5": [as_sets],
+    "q6": [
+        measured(conclusion="'A'"),
+        measured(lambda p, r: round(-10 * np.log10(error(p, r)), 2)),
     ],
 }

@@ -279,3 +279,80 @@ WRONG = {
         Wrong("not enlarged", lambda lr: lr, "the shape"),
     ],
 }
+
+
+# --- Right, and written otherwise ---
+
+
+def by_hand(targets, pictures):
+    errors = (np.clip(np.rint(pictures), 0, 255) - targets.astype(float)) ** 2
+    return np.array([np.mean([10 * np.log10(255**2 / error.mean()) for error in errors])])
+
+
+def enlarged(make):
+    """Return a builder of bilinear interpolation, whose layers `make` makes."""
+
+    def network():
+        from keras import Input, Model
+
+        lr = Input((None, None, 3))
+        return Model(lr, {f"x{scale}": make(scale)(lr) for scale in (2, 4)})
+
+    return network
+
+
+def resized(picture, scale):
+    import tensorflow as tf
+
+    return tf.image.resize(picture, scale * tf.shape(picture)[1:3])
+
+
+def a_lambda(scale):
+    from keras import layers
+
+    def shape(of):
+        return (of[0], None, None, 3)
+
+    return layers.Lambda(lambda x: resized(x, scale), output_shape=shape)
+
+
+def a_layer(scale):
+    import keras
+
+    class Enlarge(keras.layers.Layer):
+        def call(self, picture):
+            return resized(picture, scale)
+
+    return Enlarge()
+
+
+def a_subclass():
+    import keras
+
+    class Network(keras.Model):
+        def call(self, lr):
+            return {"x2": resized(lr, 2), "x4": resized(lr, 4)}
+
+    return Network()
+
+
+ALSO_RIGHT = {
+    "q1": [fall(6.67, np.float32(49.9), np.array([99])), fall(6.6, 50, 99.0)],
+    "q2": [means(30.0, 23.0), means(np.int64(30), np.array(22.967))],
+    "q3": [by_hand, lambda t, p: metrics.psnr(t / 255, np.clip(p / 255, 0, 1)).mean()],
+    "q4": [
+        lambda p: [
+            [
+                (sum(c * w for c, w in zip(rgb, RIGHT, strict=True)) + 16) / 255
+                for rgb in row
+            ]
+            for row in p.tolist()
+        ],
+        lambda p: (np.float32(p) @ np.float32(RIGHT) + 16) / 255,
+    ],
+    "q5": [enlarged(a_lambda), enlarged(a_layer), a_subclass],
+    "q6": [
+        measured(conclusion=" B"),
+        measured(lambda *case: round(float(scored(*case)), 2), "(b)"),
+    ],
+}

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import cv2
 import numpy as np
 
 from exercise_answers import Wrong
@@ -219,4 +220,36 @@ WRONG = {
         Wrong("another trunk", None, "80,000 are allowed", too_large),
         Wrong("the function", lambda: None, "hand in what it returns"),
     ],
+}
+
+
+# --- Right, and written otherwise ---
+
+
+def by_loops(picture, block):
+    height, width, colours = picture.shape
+    return [
+        [
+            [picture[i : i + block, j : j + block, k].mean() for k in range(colours)]
+            for j in range(0, width, block)
+        ]
+        for i in range(0, height, block)
+    ]
+
+
+def shrunk(picture, block):
+    height, width = picture.shape[:2]
+    size = (width // block, height // block)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def of_the_root(target, block):
+    return np.array([-20 * np.log10(np.sqrt(variances(target, block).mean()))])
+
+
+ALSO_RIGHT = {
+    "q1": [lambda n: float(9 * n * n + 35 * n + 6), np.poly1d([9, 35, 6])],
+    "q2": [{"A": 1.0, "(b)": np.int8(2), " c": np.array([2]), "'d'": 1}],
+    "q3": [by_loops, shrunk],
+    "q4": [right, of_the_root],
 }
