@@ -20,10 +20,10 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-9s %s\n", $$1, $$2 }'
 
 book: $(INSTALLED)  ## build the book from the committed outputs into _build/html
-	$(BIN)/python tools/build_book.py
+	$(BIN)/python -m tools.book.build_book
 
 pdf: $(INSTALLED)  ## print the whole book into one PDF in _build (needs Chromium)
-	$(BIN)/python tools/make_pdf.py
+	$(BIN)/python -m tools.book.make_pdf
 
 serve:  ## serve the built book at http://localhost:8000, as its page "Try it" needs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
@@ -43,7 +43,7 @@ lint: $(INSTALLED)  ## ruff, over the code and the notebooks
 	$(BIN)/ruff format --check .
 
 chapters: $(INSTALLED)  ## execute the stale chapters in place (all of them: ALL=1)
-	$(BIN)/python tools/chapters.py $(if $(ALL),--all)
+	$(BIN)/python -m tools.notebooks.chapters $(if $(ALL),--all)
 
 # JupyterLab shows charts only in notebooks that are trusted, which a clone's are not.
 lab: $(INSTALLED)  ## open JupyterLab at the chapters
@@ -60,10 +60,10 @@ format: $(INSTALLED)  ## format the code and the notebooks' cells
 	$(BIN)/ruff format .
 
 benchmark: $(INSTALLED)  ## measure the speed against the published code (15 minutes)
-	$(BIN)/python tools/benchmark.py
+	$(BIN)/python -m tools.speed.benchmark
 
 kaggle: $(INSTALLED)  ## package it for Kaggle: OWNER=name (and publish it: PUSH=1)
-	$(BIN)/python tools/make_kaggle.py --owner '$(OWNER)' $(if $(PUSH),--push)
+	$(BIN)/python -m tools.kaggle.make_kaggle --owner '$(OWNER)' $(if $(PUSH),--push)
 
 clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
 	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis srlib.egg-info

@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # TensorFlow's log would be taken for an output of the first cell.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if config.getoption("nbval", False):
-        # Committed outputs come from the sample (tools/chapters.py).
+        # Committed outputs come from the sample (tools/notebooks/chapters.py).
         os.environ.pop("SRLIB_DATA", None)
     if os.environ.get("SRLIB_TEST_NETWORK") != "1":
         runpy.run_path(str(GUARD))["cut_off"]()

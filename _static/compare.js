@@ -1,6 +1,6 @@
 /* Before and after: under a figure whose pictures show the same, one of them over another,
    with a handle between them; both are enlarged and moved together. The extension
-   tools/book_extension.py writes into a page where in its figures the pictures are; both
+   tools/book/book_extension.py writes into a page where in its figures the pictures are; both
    sides are cut out of the figure itself, so nothing more is loaded. Without JavaScript, in
    print, and outside the book, the figure stands alone. Nothing is animated. A plain script,
    so that it works in a page opened from a folder. */

@@ -69,7 +69,7 @@ def pack_again(name, version, folder):
 @pytest.fixture(scope="session")
 def kaggle_dist(tmp_path_factory):
     """The folders for Kaggle; the packages of others come from here."""
-    from tools import make_kaggle
+    from tools.kaggle import make_kaggle
 
     def fetch_extras(folder):
         for requirement in make_kaggle.EXTRAS:

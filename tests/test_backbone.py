@@ -13,7 +13,7 @@ import pytest
 
 from srlib import models
 from srlib.sources import backbone
-from tools import extract_lite0
+from tools.once import extract_lite0
 
 FROZEN = ("random", "imagenet-lite0")
 

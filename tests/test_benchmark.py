@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from srlib import models, zoo
-from tools import benchmark, measurements
+from tools.speed import benchmark, measurements
 
 MACHINE = {"cores": 2, "processor": "p", "tensorflow": "2.20.0"}
 
@@ -76,33 +76,21 @@ def test_a_missed_target_is_shown_as_missed(gib, kept):
     ]
 
 
-def test_tables_stand_between_the_marks_of_both_readmes(tmp_path):
-    variants = {"XLA": {"basic": {"ratio": 0.5}}}
-    tried = part(batch=32, variants=variants, **{"1x1 as a product": {"ratio": 0.7}})
-    (tmp_path / "tools").mkdir()
-    files = [tmp_path / "README.md", tmp_path / "tools" / "README.md"]
-    for file in files:
-        file.write_text(f"before\n{benchmark.BEGIN}\nold\n{benchmark.END}\nafter\n")
-    measured = content(memory=part(**{"peak GiB": 1.5}), tried=tried)
-    benchmark.write_tables(measured, tmp_path)
-    texts = [file.read_text() for file in files]
-    for text in texts:
-        assert text.startswith("before\n")
-        assert text.endswith("after\n")
-        assert "old" not in text
-    assert "| 1.50 GiB | at most 2.50 GiB | yes |" in texts[0]
-    assert "| XLA | 0.50 |" in texts[1]
-    assert "ran 0.70 times as fast" in texts[1]
+def test_the_table_stands_between_the_marks(tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text(f"before\n{benchmark.BEGIN}\nold\n{benchmark.END}\nafter\n")
+    benchmark.write_table(MEMORY, file)
+    text = file.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| 1.50 GiB | at most 2.50 GiB | yes |" in text
 
 
-def test_the_readmes_show_the_committed_benchmark():
-    measured = benchmark.read(benchmark.RESULT)
-    for file, table in (
-        ("README.md", benchmark.readme_table(measured)),
-        ("tools/README.md", benchmark.tried_table(measured)),
-    ):
-        text = (benchmark.ROOT / file).read_text(encoding="utf-8")
-        assert table in text, "run tools/benchmark.py --readme"
+def test_the_readme_shows_the_committed_benchmark():
+    table = benchmark.readme_table(benchmark.read(benchmark.RESULT))
+    text = (benchmark.ROOT / "README.md").read_text(encoding="utf-8")
+    assert table in text, "run python -m tools.speed.benchmark --readme"
 
 
 def test_every_target_of_the_readme_was_measured():
@@ -166,12 +154,6 @@ def test_the_bare_convolutions_are_those_of_the_step():
     kinds[0].remove("Conv2DBackpropInput")  # of the photo, which nothing asks for
     assert kinds[0] == kinds[1]
     assert all(np.isfinite(number) for number in bare())
-
-
-def test_a_product_of_matrices_does_what_a_1x1_convolution_does():
-    ways = measurements.pointwise_convolutions(1)
-    for one, other in zip(ways["convolution"](), ways["product"](), strict=True):
-        assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()
 
 
 @pytest.mark.slow

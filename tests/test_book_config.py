@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
 import yaml
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from tools import build_book
+from tools.book import build_book
+from tools.once import vendor
 
 ROOT = build_book.ROOT
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -108,15 +108,14 @@ def test_links_and_local_files_are_let_pass(tmp_path, html):
     assert list(build_book.remote_requests(tmp_path)) == []
 
 
-def test_mathjax_is_here_and_unchanged():
-    folder = ROOT / "_vendor" / "mathjax"
-    sums = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    listed = {name: digest for digest, name in (line.split("  ") for line in sums)}
-    found = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != "SHA256SUMS"
-    }
-    assert found == listed
+@pytest.mark.parametrize("what", vendor.VENDORED)
+def test_the_scripts_of_others_are_here_and_unchanged(what):
+    folder, *packages = vendor.VENDORED[what]
+    assert (folder / "SHA256SUMS").read_text() == vendor.checksums(folder)
+    for name in (name for package in packages for name in package.wanted):
+        assert (folder / name).exists()
+
+
+def test_the_configuration_leads_to_mathjax():
     script = CONFIG["sphinx"]["config"]["mathjax_path"].removeprefix("../mathjax/")
-    assert script in found
+    assert (vendor.VENDORED["mathjax"][0] / script).is_file()

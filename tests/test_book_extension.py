@@ -15,7 +15,7 @@ from docutils import nodes
 from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from tools import book_extension, build_book, finish_book
+from tools.book import book_extension, build_book, finish_book
 
 HOME = "https://github.com/someone/course"
 

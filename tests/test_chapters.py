@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import chapter_rules, chapters, first_cell
+from tools.notebooks import chapter_rules, chapters, first_cell
 
 PNG = "iVBORw0KGgo="
 
@@ -150,7 +150,7 @@ def test_rule_names_what_is_broken(problem):
 def test_a_chapter_with_another_first_cell_is_named_and_repaired():
     chapter = new_notebook(cells=[text("# 3. Model 1"), code("x = 1")])
     (problem,) = chapter_rules.problems(chapter)
-    assert problem == "cell 2: not the common first cell; run tools/first_cell.py"
+    assert problem == "cell 2: not the common first cell; run tools.notebooks.first_cell"
     assert first_cell.put(chapter)
     assert list(chapter_rules.same_start(chapter)) == []
     assert [cell.cell_type for cell in chapter.cells] == ["markdown", "code", "code"]
@@ -183,7 +183,7 @@ def test_a_first_cell_with_an_address_is_as_good(folder, monkeypatch, capsys):
     assert first_cell.missing_address() == ""  # a fork's chapters may come from elsewhere
     assert run() == "https://gitlab.com/another/course"
     assert run("--repository", "") == ""
-    assert "Run tools/first_cell.py" in first_cell.missing_address()
+    assert "tools.notebooks.first_cell and commit" in first_cell.missing_address()
     assert (path.read_bytes(), other.read_bytes()) == before[:2]
     with pytest.raises(SystemExit):
         first_cell.main(["--repository", "a folder"])
@@ -241,7 +241,7 @@ def test_rules_let_pass(name):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Let tools/chapters.py work on an empty folder."""
+    """Let `chapters` work on an empty folder."""
     monkeypatch.setattr(chapters, "ROOT", tmp_path)
     monkeypatch.setattr(chapters, "CHAPTERS", tmp_path)
     return tmp_path

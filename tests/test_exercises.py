@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from srlib.exercises import KINDS, ____, catalogue, engine, expect
-from tools import chapters, exercise_cells
+from tools.notebooks import chapters, exercise_cells
 
 EXERCISES = catalogue()
 CHAPTERS = list(
@@ -231,7 +231,9 @@ def test_the_exercises_are_the_last_part_but_one(chapter):
 def test_the_untouched_cell_stands_in_its_chapter(exercise):
     found = cells(exercise.chapter)
     name = f"{exercise.chapter.name}-{exercise.id}"
-    assert found[name].source == exercise.cell, "run tools/exercise_cells.py"
+    assert found[name].source == exercise.cell, (
+        "run python -m tools.notebooks.exercise_cells"
+    )
     task = found[f"{name}-task"].source
     assert task == exercise_cells.task_text(exercise, exercise_cells.body(task))
     assert exercise.options_list in task
@@ -249,7 +251,7 @@ def test_the_appendices_hold_every_exercise(name):
     wanted = [(cell.id, cell.source) for cell in make[name](EXERCISES).cells]
     found = nbformat.read(chapters.CHAPTERS / f"{name}.ipynb", as_version=4).cells
     assert [(cell.id, cell.source) for cell in found] == wanted, (
-        "run tools/exercise_cells.py --appendix, then tools/chapters.py"
+        "run python -m tools.notebooks.exercise_cells --appendix, then make chapters"
     )
 
 

@@ -12,7 +12,8 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from srlib import __main__ as cli
 from srlib.sources import places
-from tools import chapter_rules, chapters, first_cell, make_kaggle
+from tools.kaggle import make_kaggle
+from tools.notebooks import chapter_rules, chapters, first_cell
 
 # --- The package --------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ def test_a_known_address_goes_into_the_notebooks(tmp_path, monkeypatch):
 
 
 def test_colab_is_brought_what_kaggle_is():
-    listed = (places.PROJECT / "tools/colab.txt").read_text().splitlines()
+    listed = (places.PROJECT / "tools/kaggle/colab.txt").read_text().splitlines()
     names = {line for line in listed if not line.startswith("#")}
     assert names == {extra.partition("==")[0] for extra in make_kaggle.EXTRAS}
 

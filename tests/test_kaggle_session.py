@@ -20,7 +20,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from srlib import data
-from tools import chapter_rules
+from tools.notebooks import chapter_rules
 
 pytestmark = pytest.mark.thorough
 
@@ -112,7 +112,7 @@ def address(tmp_path_factory):
     for part in ("srlib", "data"):
         shutil.copytree(ROOT / part, folder / part, ignore=no_caches)
     (folder / "tools").mkdir()
-    shutil.copyfile(ROOT / "tools/colab.txt", folder / "tools/colab.txt")
+    shutil.copyfile(ROOT / "tools/kaggle/colab.txt", folder / "tools/kaggle/colab.txt")
     git = ("git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org")
     run(*git, "init", "-q")
     run(*git, "add", "-A")

@@ -11,7 +11,7 @@ import pytest
 from srlib import zoo
 from srlib.runs import weights
 from srlib.sources import backbone
-from tools import export_networks, vendor_mathjax
+from tools.book import export_networks
 
 
 def test_the_networks_were_exported_from_the_present_weights():
@@ -22,7 +22,7 @@ def test_the_networks_were_exported_from_the_present_weights():
         source = backbone.WEIGHTS_FOLDER / f"{config.name}.keras"
         now = (source.name, hashlib.sha256(source.read_bytes()).hexdigest())
         assert (description["file"], description["sha256"]) == now, (
-            f"{file} is older than {source}: python tools/export_networks.py"
+            f"{file} is older than {source}: python -m tools.book.export_networks"
         )
 
 
@@ -44,15 +44,3 @@ def test_the_index_names_the_networks_and_nothing_else_does():
         for entry in export_networks.index():
             for word in (entry["title"], f'"{entry["name"]}"'):
                 assert word not in re.sub(r"base64,.*", "", text), (script.name, word)
-
-
-def test_tensorflow_js_is_here_and_unchanged():
-    folder = vendor_mathjax.VENDOR / "tfjs"
-    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
-    found = {
-        path.name: vendor_mathjax.sha256(path)
-        for path in folder.iterdir()
-        if path.name != "SHA256SUMS"
-    }
-    assert found == listed

@@ -306,7 +306,7 @@ def test_every_check_is_shown_to_fail() -> None:
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
-        "make_sample", ROOT / "tools" / "make_sample.py"
+        "make_sample", ROOT / "tools" / "once" / "make_sample.py"
     )
     assert spec is not None
     assert spec.loader is not None

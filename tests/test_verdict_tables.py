@@ -11,7 +11,7 @@ import pytest
 
 from srlib import zoo
 from srlib.runs import results, verdicts
-from tools.chapters import CHAPTERS
+from tools.notebooks.chapters import CHAPTERS
 
 FINALS = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")
 CEILING = {

@@ -1,5 +1,5 @@
 /**
- * Runs a network that tools/export_networks.py wrote, with TensorFlow.js.
+ * Runs a network that tools/book/export_networks.py wrote, with TensorFlow.js.
  *
  * Pictures are in [0, 1], three channels a pixel, row by row, as in Keras.
  */

@@ -1,6 +1,6 @@
 """What a number was made with: digests of the code and the data, and versions.
 
-A notebook's outputs are only as good as the code that made them. ``tools/chapters.py``
+A notebook's outputs are only as good as the code that made them. ``make chapters``
 stores ``notebook_digest`` in each notebook when it executes it, and a test compares:
 when ``srlib``, the sample photos or the numerical libraries have moved on, it fails.
 
@@ -107,7 +107,7 @@ def results_digest() -> str:
 
 
 def benchmark_digest() -> str:
-    """Digest what ``tools/benchmark.py`` measured."""
+    """Digest what ``tools/speed/benchmark.py`` measured."""
     return _digest_of_files([REPOSITORY / "data" / "results" / "benchmark.json"])
 
 

@@ -1,4 +1,4 @@
-"""How fast the course is: what ``tools/benchmark.py`` measured, read for a chapter."""
+"""How fast the course is: what ``make benchmark`` measured, read for a chapter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = places.course_data() / "results" / "benchmark.json"
 
 
 def load(file: Path = FILE) -> dict[str, Any]:
-    """Read the benchmark: its ``machine``, and its ``parts`` (``tools/measurements.py``).
+    """Read the benchmark: its ``machine``, and its ``parts`` (``tools/speed/measurements.py``).
 
     Raises
     ------

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browser.pages import ADDED, DESKTOP, PAGES, watch
-from tools import build_book
+from tools.book import build_book
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (

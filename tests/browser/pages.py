@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from tools import build_book
+from tools.book import build_book
 
 PAGES = [f"{page}.html" for page in parse_toc_yaml(build_book.ROOT / "_toc.yml")]
 CHAPTERS = [page for page in PAGES if page.removeprefix("chapters/")[:2].isdigit()]

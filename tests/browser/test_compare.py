@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import build_book
+from tools.book import build_book
 
 # A figure of two pictures: red over green parts on the left, blue over yellow on the right.
 PANELS = [

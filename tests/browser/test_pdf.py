@@ -8,7 +8,7 @@ from collections import Counter
 from bs4 import BeautifulSoup
 
 from browser.pages import CHAPTERS
-from tools import make_pdf
+from tools.book import make_pdf
 
 PAGE = """<!DOCTYPE html><html lang="en"><title>A book</title>
 <h1>One</h1><p style="break-after: page">

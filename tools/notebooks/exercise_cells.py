@@ -1,13 +1,14 @@
 """Put the exercises of srlib.exercises into the notebooks.
 
-    python tools/exercise_cells.py 03-model-1-basic     heads, links and code cells
-    python tools/exercise_cells.py 03-model-1-basic --tasks tasks.md
-                                                        and the texts from tasks.md
-    python tools/exercise_cells.py --appendix           solutions.ipynb and exercises.ipynb
+    python -m tools.notebooks.exercise_cells 03-model-1-basic
+    python -m tools.notebooks.exercise_cells --appendix
+
+The first puts in heads, links and code cells, and with ``--tasks tasks.md`` the texts from
+there; the second makes solutions.ipynb and exercises.ipynb.
 
 The text of a task is written in the chapter, and stays as it is. In tasks.md each starts
 after a line ``# q1``; a line ``{options}`` stands for the options of a choice. Afterwards
-execute what has changed (tools/chapters.py).
+execute what has changed (`make chapters`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/exercise_cells.py`
+from srlib.exercises import Exercise, catalogue
+from tools.notebooks import chapters
 
-from srlib.exercises import Exercise, catalogue  # noqa: E402
-from tools import chapters  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 HEAD = re.compile(r"### Exercise [^\n]*\n\n\*★+, up to \d+ minutes\.\* ")
 FOOT = re.compile(r"\n\n\[Solution\]\([^)]*\)\s*$")

@@ -23,10 +23,9 @@ from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import Browser, sync_playwright
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/make_pdf.py`
+from tools.book import build_book
 
-from tools import build_book  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 TARGET = ROOT / "_build" / "five-models-and-a-ceiling.pdf"
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -1,6 +1,6 @@
 """What every chapter keeps to: each rule takes a notebook and yields what breaks it.
 
-``problems`` applies all of them. ``tools/chapters.py`` prints what it finds, and
+``problems`` applies all of them. ``make chapters`` prints what it finds, and
 tests/test_chapters.py fails on it.
 """
 
@@ -35,8 +35,8 @@ IMAGE_WITHOUT_ALT = re.compile(
 
 #: The first code cell of every chapter with a number. In a clone srlib is there; on Kaggle
 #: it is installed from the attached dataset, by name and without its dependencies, so that
-#: nothing else changes. `tools/first_cell.py` puts it into the notebooks, with or without
-#: an address (`first_cell`).
+#: nothing else changes. `first_cell.py` puts it into the notebooks, with or without an
+#: address (`first_cell`).
 FIRST_CELL = """\
 from glob import glob
 from importlib.util import find_spec
@@ -59,7 +59,7 @@ FROM_REPOSITORY = """\
         address = "ADDRESS"
         !test -d five-models || git clone -q --depth 1 {address} five-models
         sys.path.append("five-models")
-        found = glob("five-models/tools/colab.txt")
+        found = glob("five-models/tools/kaggle/colab.txt")
 """
 _ADDED = re.compile(re.escape(FROM_REPOSITORY).replace("ADDRESS", r'([^"\n]+)'))
 
@@ -258,7 +258,7 @@ def same_start(notebook: NotebookNode) -> Iterator[str]:
         return
     number, cell = next(_code_cells(notebook), (1, None))
     if cell is None or without_address(cell.source) != FIRST_CELL:
-        yield f"cell {number}: not the common first cell; run tools/first_cell.py"
+        yield f"cell {number}: not the common first cell; run tools.notebooks.first_cell"
 
 
 RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (

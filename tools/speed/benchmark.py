@@ -1,10 +1,10 @@
 """Measure how fast the course is, against the published code and against its targets.
 
-    python tools/benchmark.py               all parts; about 17 minutes on two cores
-    python tools/benchmark.py --only input  one part anew, the others as they were measured
-    python tools/benchmark.py --only tried  settings that do not help; not among "all"
-    python tools/benchmark.py --quick       see that it runs; the numbers mean nothing
-    python tools/benchmark.py --readme      put the tables into README.md, measure nothing
+    python -m tools.speed.benchmark    all parts; about 17 minutes on two cores
+
+With ``--only input`` that part anew, the others as they were measured; ``--quick``: see
+that it runs, the numbers mean nothing; ``--readme``: put the table into README.md, measure
+nothing.
 
 The result is data/results/benchmark.json. With ``SRLIB_DATA`` the photos are those; else
 those of the sample, again and again. A missed target is shown, not an error: how fast a
@@ -26,14 +26,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/benchmark.py`
+from srlib import zoo
+from srlib.runs import provenance
 
-from srlib.runs import provenance  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 RESULT = ROOT / "data" / "results" / "benchmark.json"
 PARTS = ("input", "steps", "unchanged", "waiting", "sizes", "memory", "import", "book")
-EXTRA = ("tried",)
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 
 
@@ -127,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         if options.readme:
-            write_tables(read(RESULT), ROOT)
+            write_table(read(RESULT), ROOT / "README.md")
             return 0
         content = measure(options.only or PARTS, quick=options.quick)
         if not options.quick:
@@ -145,7 +144,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", action="append", choices=[*PARTS, *EXTRA])
+    parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--readme", action="store_true")
     return parser.parse_args(arguments)
@@ -240,7 +239,7 @@ def defects(content: Any) -> Iterator[str]:
         yield "expected an object with the fields machine and parts"
         return
     for part, measured in content["parts"].items():
-        if part not in (*PARTS, *EXTRA):
+        if part not in PARTS:
             yield f"the part {part} is unknown"
         elif not {"date", "load before"} <= measured.keys():
             yield f"the part {part} lacks its date or the load before it"
@@ -347,8 +346,7 @@ def limits(content: Mapping[str, Any]) -> str:
     steps, loading = content["parts"].get("steps"), content["parts"].get("input")
     if steps is None or loading is None:
         return ""
-    kept = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")
-    rows = (steps["models"].get(name) for name in kept)
+    rows = (steps["models"].get(name) for name in zoo.FINALS)
     bare = [f"{row['ratio if bare']:.2f}" for row in rows if row]
     took = {what: statistics.median(times) for what, times in loading["seconds"].items()}
     alone = took["article"] / took["decoding"]
@@ -375,33 +373,10 @@ def limits(content: Mapping[str, Any]) -> str:
     )
 
 
-def tried_table(content: Mapping[str, Any]) -> str:
-    """Make the table of tools/README.md: settings, and how much faster they are."""
-    tried = content["parts"].get("tried")
-    if tried is None:
-        raise BenchmarkError("Nothing was tried yet: run tools/benchmark.py --only tried.")
-    models = list(next(iter(tried["variants"].values())))
-    lines = (
-        (variant, *(f"{by_model[model]['ratio']:.2f}" for model in models))
-        for variant, by_model in tried["variants"].items()
-    )
-    table = markdown((f"speed, of 1 with a batch of {tried['batch']}", *models), lines)
-    product = tried["1x1 as a product"]["ratio"]
-    return (
-        f"{table}\n\nA 1x1 convolution as a product of matrices ran {product:.2f} times as "
-        "fast, gradients included."
-    )
-
-
-def write_tables(content: Mapping[str, Any], root: Path) -> None:
-    """Put the tables between the marks of README.md and tools/README.md."""
-    for file, table in (
-        (root / "README.md", readme_table(content)),
-        (root / "tools" / "README.md", tried_table(content)),
-    ):
-        file.write_text(
-            between_marks(file.read_text(encoding="utf-8"), table), encoding="utf-8"
-        )
+def write_table(content: Mapping[str, Any], file: Path) -> None:
+    """Put the table between the marks of a README."""
+    text = between_marks(file.read_text(encoding="utf-8"), readme_table(content))
+    file.write_text(text, encoding="utf-8")
 
 
 def between_marks(text: str, table: str) -> str:

@@ -2,9 +2,10 @@
 
 Beside it story.json tells the book's slider where in it the four pictures are.
 
-Run from anywhere with the project's Python: ``.venv/bin/python tools/make_story.py``. It
-trains Model 1 as chapter 3 does (a quick run on the sample, under a minute) and draws what
-it paints. The photo is one of the sample's in the public domain (CC0).
+    python -m tools.once.make_story
+
+It trains Model 1 as chapter 3 does (a quick run on the sample, under a minute) and draws
+what it paints. The photo is one of the sample's in the public domain (CC0).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tensorflow as tf
 
 from srlib import data, metrics, models, plots, training
 
-TARGET = Path(__file__).resolve().parents[1] / "chapters" / "images" / "story.jpg"
+TARGET = Path(__file__).resolve().parents[2] / "chapters" / "images" / "story.jpg"
 EXAMPLE = "lemurs-01.jpg"
 ZOOM = plots.Zoom(0.42, 0.66, 0.3)
 

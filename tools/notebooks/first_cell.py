@@ -1,7 +1,8 @@
 """Put the common first code cell into every chapter with a number.
 
-    python tools/first_cell.py                         with the address that is known
-    python tools/first_cell.py --repository ADDRESS    with this one; '' takes it out
+    python -m tools.notebooks.first_cell    with the address that is known
+
+With ``--repository ADDRESS`` with that one; with ``''`` the address is taken out.
 
 Its source is in `chapter_rules`. A first code cell that starts the chapter already is
 replaced; else it comes after the title. With the course's public address the cell can
@@ -9,7 +10,7 @@ fetch the course where there is an internet and no dataset of Kaggle's, as on Co
 address is known from BOOK_REPOSITORY, or as git's remote; if from neither, each chapter
 keeps its own.
 
-An address makes no chapter stale. After any other change execute them (tools/chapters.py).
+An address makes no chapter stale. After any other change execute them (`make chapters`).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/first_cell.py`
+from tools.book import book_extension
+from tools.notebooks import chapter_rules, chapters
 
-from tools import book_extension, chapter_rules, chapters  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 #: Its code is folded in the book, where it does nothing; the line that it says differs.
 TAGS = ["hide-input", "nbval-ignore-output"]
@@ -66,8 +67,8 @@ def missing_address() -> str:
         return ""
     return (
         "The chapters' first cell does not know the course's public address: the buttons to"
-        " Colab and Kaggle lead to notebooks that cannot fetch it. Run tools/first_cell.py"
-        " and commit what it changes."
+        " Colab and Kaggle lead to notebooks that cannot fetch it. Run python -m"
+        " tools.notebooks.first_cell and commit what it changes."
     )
 
 

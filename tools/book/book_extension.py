@@ -29,7 +29,7 @@ from IPython.lib.lexers import IPython3Lexer
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STORY = "_images/story.jpg"
 STORY_ALT = "One photo four times: blocks, a formula without learning, and the truth"
 HOSTS = ("github.com", "gitlab.com", "bitbucket.org")

@@ -1,7 +1,8 @@
 """Package the course for Kaggle: one dataset, and a notebook for each chapter.
 
-    python tools/make_kaggle.py --owner NAME           write dist/kaggle, say how to publish
-    python tools/make_kaggle.py --owner NAME --push    publish it, and read the answers
+    python -m tools.kaggle.make_kaggle --owner NAME    write dist/kaggle, say how to publish
+
+With ``--push`` it is published, and the answers are read.
 
 NAME is the account on Kaggle. The dataset holds the wheel of srlib, two small packages that
 Kaggle's image may lack, the sample, the records and the weights. Nothing in dist is
@@ -27,11 +28,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/make_kaggle.py`
+from tools.notebooks import chapter_rules, first_cell
 
-from tools import chapter_rules, first_cell  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist" / "kaggle"
 TITLE = "Five Models and a Ceiling"
 SLUG = "five-models-and-a-ceiling"

@@ -4,12 +4,11 @@
 or numerical libraries changed since they were last executed. A chapter is written only
 after every cell has succeeded. By hand:
 
-    python tools/chapters.py                      all that are stale
-    python tools/chapters.py 02-measuring         these, stale or not
-    python tools/chapters.py --all                all
-    python tools/chapters.py --check              list the stale ones, change nothing
-    python tools/chapters.py --from /tmp/02-measuring.py
-                                                  take over jupytext's py:percent, execute
+    python -m tools.notebooks.chapters                  all that are stale
+    python -m tools.notebooks.chapters 02-measuring     these, stale or not
+
+With ``--all`` all; ``--check`` lists the stale ones and changes nothing; ``--from
+/tmp/02-measuring.py`` takes over jupytext's py:percent and executes it.
 """
 
 from __future__ import annotations
@@ -28,11 +27,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for `python tools/chapters.py`
+from srlib.runs.provenance import notebook_digest
+from tools.notebooks import chapter_rules
 
-from srlib.runs.provenance import notebook_digest  # noqa: E402
-from tools import chapter_rules  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 CHAPTERS = ROOT / "chapters"
 CELL_TIMEOUT = 600  # seconds
@@ -116,7 +114,7 @@ def digest_of(path: Path) -> str:
     """Digest what a chapter's outputs depend on.
 
     An address in its first cell does not count: it changes no output, and writing it into
-    all chapters (tools/first_cell.py) should make none of them stale.
+    all chapters (`first_cell`) should make none of them stale.
     """
     notebook = nbformat.read(path, as_version=4)
     if not (cell := first_code(notebook)) or not chapter_rules.address_in(cell.source):

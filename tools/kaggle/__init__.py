@@ -1,0 +1,1 @@
+"""The course on Kaggle and Colab: packaged, checked, published."""

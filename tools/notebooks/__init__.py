@@ -1,0 +1,1 @@
+"""The chapters' notebooks: their rules, their common cells, their execution."""

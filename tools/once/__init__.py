@@ -1,0 +1,1 @@
+"""What was made once, and how: photos, pictures, weights, others' scripts."""
