@@ -1,4 +1,4 @@
-"""Digests move when a number could have moved, and only then."""
+"""Digests move when a picture could have moved, and only then."""
 
 from __future__ import annotations
 
@@ -8,182 +8,202 @@ import pytest
 
 from srlib.runs import provenance
 
-SOURCE = """'''What it is.'''
+MODELS = '''
+from srlib import zoo
+from srlib.sources import download
 
-import math  # for pi
+RATES = (1, 2)
 
+def basic(side: int = 3):
+    """A network."""
+    if side < 1:
+        raise ValueError(f"found {side}")
+    return side
 
-def area(radius):
-    '''Tell the area.
+def atrous(rates=RATES):
+    return Block(rates)
 
-    Of a disc.
-    '''
-    # the formula
-    print(f'''disc_
+class Block:
+    size = 1
 
-# {radius}''')  # a string, and a comment
-    return math.pi * radius**2
-""".replace("_", "  ")  # spaces at an end that an editor would cut
-SAME_CODE = """import math
-def area(radius):
-    print(f'''disc_
+def build(name):
+    download.fetch()
+    return globals()[zoo.NETWORKS[name]]()
 
-# {radius}''')
-    return math.pi * radius**2""".replace("_", "  ")
+def unused():
+    return 1
+'''
+FILES = {
+    "__init__": "",
+    "zoo": 'NETWORKS = {"one": "basic", "three": "atrous"}\n',
+    "models": MODELS,
+    "plots": "from srlib.runs import results as r\nINK, RED = 1, 2\n"
+    "def row():\n    return r.mean(INK)\ndef late():\n    import srlib.models as m\n"
+    "    return m.basic()\n",
+    "data": "def sample_folder():\n    return 1\n",
+    "sources/__init__": "",
+    "sources/download": "def fetch():\n    return 'a mirror'\n",
+    "runs/__init__": "",
+    "runs/results": "def load(x):\n    return x\ndef mean(x):\n    return x.psnr\n",
+    "runs/speed": "def load():\n    return 1\n",
+    "exercises/__init__": "",
+    "exercises/ch03": "from srlib import models\nq1 = models.build('one')\n",
+}
 
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    """Point provenance at a srlib of four modules, in a repository of its own."""
-    package = tmp_path / "srlib"
-    (package / "exercises").mkdir(parents=True)
-    files = {
-        "__init__.py": "VERSION = 1\n",
-        "data.py": "from .metrics import psnr\n",
-        "metrics.py": "psnr = 1\n",
-        "plots.py": "def late():\n    import srlib.data as d\n    return d\n",
-        "exercises/__init__.py": "",
-        "exercises/ch03.py": "from .. import metrics\n",
-    }
-    for name, text in files.items():
-        (package / name).write_text(text)
-    monkeypatch.setattr(provenance, "PACKAGE", package)
+    """Point provenance at a small srlib, in a repository of its own."""
+    for name, text in FILES.items():
+        write(tmp_path / f"srlib/{name}.py", text)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "srlib")
     monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
-    return package
+    return tmp_path
 
 
-def write_notebook(folder, *sources, name="chapter"):
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def digest(folder, *sources):
     cells = [{"cell_type": "code", "source": source.splitlines(True)} for source in sources]
-    path = folder / f"{name}.ipynb"
-    path.write_text(
-        json.dumps({"cells": [{"cell_type": "markdown", "source": ""}, *cells]})
-    )
-    return path
+    write(folder / "a.ipynb", json.dumps({"cells": [{"cell_type": "markdown"}, *cells]}))
+    return provenance.notebook_digest(folder / "a.ipynb")
 
 
-def test_comments_docstrings_and_blank_lines_do_not_count():
-    assert provenance._strip(SOURCE) == SAME_CODE
-
-
-def test_a_docstring_with_more_than_ascii_is_cut_at_the_right_place():
-    assert provenance._strip('def f(): "é ü"; return 3') == "def f(): ; return 3"
-
-
-@pytest.mark.parametrize("prefix", ["", "f"])
-def test_what_a_string_holds_counts(prefix):
-    source = f'x = {prefix}"""a  \n\n# b{{1}}"""\n'
-    assert provenance._strip(source) == source.rstrip("\n")
-
-
-def test_a_string_that_is_a_value_is_no_docstring():
-    assert provenance._strip("x = 1\n'text'\n") == "x = 1\n'text'"
-
-
-def test_the_digest_is_the_same_on_every_python():
-    # Made on 3.11, 3.12 and 3.13, whose tokenizers differ in f-strings.
-    assert provenance._digest(provenance._strip(SOURCE)) == "614abaf1f2045c08"
-
-
-def test_a_comment_leaves_the_digest(library):
-    before = provenance.srlib_digest()
-    with (library / "data.py").open("a") as file:
-        file.write("\n\n# a comment\n")
-    assert provenance.srlib_digest() == before
+BUILDS = "from srlib import models\nmodels.build('one')"
+NAMES_ONE = "from srlib import models\nx = models.basic"
+DRAWS = "%matplotlib inline\nif 1:\n    !ls\nfrom srlib.plots import row\nrow()"
+LATE = "import srlib.plots as p\np.late().x"
+WHOLE = "from srlib import models\nf = getattr(models, name)"
+SOLVES = "from srlib.exercises import ch03\nch03.q1.check(1)"
+SYNTAX = "import srlib\nsrlib.models.basic()"
 
 
 @pytest.mark.parametrize(
-    ("modules", "changed", "moves"),
+    ("cell", "module", "old", "new", "moves"),
     [
-        (["metrics"], "metrics", True),
-        (["metrics"], "data", False),
-        (["metrics"], "__init__", True),  # importing a module runs its package
-        (["data"], "metrics", True),  # imported by data
-        (["plots"], "metrics", True),  # by data, which a function of plots imports
-        (["srlib.exercises.ch03"], "metrics", True),
-        (["exercises.ch03"], "exercises/__init__", True),
-        (["exercises.ch03"], "plots", False),
-        (None, "plots", True),
+        (BUILDS, "models", "return side", "return -side", True),
+        (BUILDS, "models", "side: int = 3", "side: int = 3, more=1", True),
+        (BUILDS, "models", "RATES = (1, 2)", "RATES = (1, 3)", True),  # through the table
+        (BUILDS, "models", "size = 1", "size = 2", True),
+        (BUILDS, "zoo", "basic", "atrous", True),
+        (BUILDS, "models", "return 1", "return 2", False),  # nothing calls it
+        (BUILDS, "models", "def unused", "def new():\n    return 1\n\ndef unused", False),
+        (BUILDS, "models", "A network", "The network", False),
+        (BUILDS, "models", "found {side}", "got {side}", False),
+        (BUILDS, "models", "side: int", "side: float", False),
+        (BUILDS, "models", "return side", "# why\n    return (side)", False),
+        (BUILDS, "sources/download", "a mirror", "another", False),
+        (BUILDS, "plots", "INK, RED = 1", "INK, RED = 3", False),
+        (NAMES_ONE, "models", "return side", "return -side", True),
+        (NAMES_ONE, "models", "RATES = (1, 2)", "RATES = (1, 3)", False),
+        (DRAWS, "plots", "INK, RED = 1", "INK, RED = 3", True),
+        (DRAWS, "runs/results", "x.psnr", "x.ssim", True),
+        (DRAWS, "models", "return side", "return -side", False),
+        (LATE, "models", "return side", "return -side", True),
+        (SYNTAX, "models", "return side", "return -side", True),
+        (WHOLE, "models", "return 1", "return 2", True),  # any of them may be meant
+        (SOLVES, "models", "return side", "return -side", False),  # nbval compares it
     ],
 )
-def test_modules_count_with_what_they_import(library, modules, changed, moves):
-    before = provenance.srlib_digest(modules)
-    (library / f"{changed}.py").write_text("psnr = 2\n")
-    assert (provenance.srlib_digest(modules) != before) is moves
+def test_a_notebook_depends_on_what_its_cells_reach(library, cell, module, old, new, moves):
+    before = digest(library, "y = 1", cell)
+    file = library / f"srlib/{module}.py"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    assert (digest(library, "y = 1", cell) != before) is moves
 
 
-def test_an_unknown_module_is_named_with_those_that_exist(library):
-    with pytest.raises(ValueError, match=r"'dato'.*srlib\.data"):
+def test_a_notebook_depends_on_its_own_code_but_not_on_its_layout(library):
+    before = digest(library, "x = [1,2]", "%matplotlib inline")
+    assert digest(library, "# why\nx = [1, 2]", "%matplotlib inline") == before
+    assert digest(library, "x = [1, 3]", "%matplotlib inline") != before
+    assert digest(library, "x = [1,2]", "%matplotlib agg") != before
+
+
+@pytest.mark.parametrize(
+    ("cell", "file"),
+    [
+        ("from srlib import data\ndata.sample_folder()", "sample/SHA256SUMS"),
+        ("from srlib.runs import speed\nspeed.load()", "results/benchmark.json"),
+    ],
+)
+def test_a_notebook_depends_on_the_files_that_it_reads(library, cell, file):
+    other = "x = 1"
+    before = digest(library, cell), digest(library, other)
+    write(library / "data" / file, "00  a.jpg\n")
+    assert digest(library, cell) != before[0]
+    assert digest(library, other) == before[1]
+
+
+LOADS = "from srlib.runs import results\nx = results.load({})[0].psnr"
+RECORD = {"dataset": "voc", "model": "basic", "train_images": 10, "psnr": 22, "seconds": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "changes", "moves"),
+    [
+        ("'voc', train_images=10", {}, True),
+        ("'voc'", {"train_images": 11}, True),
+        ("name", {"dataset": "flickr"}, True),  # it may be any
+        ("'voc', train_images=10", {"train_images": 11}, False),
+        ("'voc', model='basic', seed=any", {"model": "atrous"}, False),
+        ("'voc'", {"dataset": "flickr"}, False),
+    ],
+)
+def test_a_notebook_depends_on_the_records_that_it_can_read(library, given, changes, moves):
+    results = library / "data" / "results"
+    write(results / "voc" / "a.json", json.dumps(RECORD))
+    before = digest(library, LOADS.format(given))
+    record = RECORD | changes
+    write(results / record["dataset"] / "b.json", json.dumps(record))
+    assert (digest(library, LOADS.format(given)) != before) is moves
+
+
+@pytest.mark.parametrize(("field", "moves"), [("psnr", True), ("seconds", False)])
+def test_of_a_record_count_the_fields_that_are_read(library, field, moves):
+    file, cell = library / "data/results/voc/a.json", LOADS.format("'voc'")
+    write(file, json.dumps(RECORD))
+    before = digest(library, cell)
+    write(file, json.dumps(RECORD | {field: 5}))
+    assert (digest(library, cell) != before) is moves
+
+
+def test_the_code_of_a_run_is_digested_with_all_that_it_imports(library):
+    before = provenance.srlib_digest(["plots"])
+    file = library / "srlib/models.py"
+    file.write_text(MODELS.replace("return 1", "return 2"))
+    assert provenance.srlib_digest(["plots"]) != before
+    with pytest.raises(ValueError, match=r"no module srlib\.dato; there are .*srlib\.data"):
         provenance.srlib_digest(["dato"])
 
 
-@pytest.mark.parametrize(
-    ("cell", "uses_plots"),
-    [
-        ("from srlib import data, plots", True),
-        ("from srlib import data", False),
-        ("import srlib.plots as p", True),
-        ("from srlib.plots import late", True),
-        ("from srlib.exercises import ch03", False),
-        ("import srlib", True),  # then any module may be meant
-        ("%matplotlib inline\n!ls\nfrom srlib import plots", True),
-        ("import numpy as np", False),
-    ],
-)
-def test_a_notebook_depends_on_the_modules_it_imports(library, tmp_path, cell, uses_plots):
-    path = write_notebook(tmp_path, "x = 1", cell)
-    before = provenance.notebook_digest(path)
-    (library / "plots.py").write_text("colour = 2\n")
-    assert (provenance.notebook_digest(path) != before) is uses_plots
+def test_the_digest_is_the_same_on_every_python(library):
+    # Made on 3.11, 3.12 and 3.13.
+    assert digest(library, DRAWS, BUILDS, 'f"""{x!r:>{y}}" {1}"""') == "5cb7ee8a4d0886b6"
 
 
-def test_a_notebook_depends_on_its_own_code(library, tmp_path):
-    before = provenance.notebook_digest(write_notebook(tmp_path, "x = 1"))
-    assert provenance.notebook_digest(write_notebook(tmp_path, "x = 2")) != before
+def test_what_the_digest_looks_for_is_there():
+    known = provenance._modules()
+    assert provenance.TABLE in known
+    for name in (provenance.RECORDS, *provenance.FILES):
+        module, _, own = name.rpartition(".")
+        assert own in known[module].definitions
+    for name in provenance.NOT_FOLLOWED:
+        path = provenance.REPOSITORY.joinpath(*name.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def test_a_notebook_depends_on_the_sample_and_the_runtime_libraries(library, tmp_path):
-    path = write_notebook(tmp_path, "from srlib import data")
-    (tmp_path / "data" / "sample").mkdir(parents=True)
-    digests = [provenance.notebook_digest(path)]
-    (tmp_path / "data" / "sample" / "SHA256SUMS").write_text("00  a.jpg\n")
-    digests.append(provenance.notebook_digest(path))
-    (tmp_path / "requirements.lock").write_text("numpy==2.1.3 \\\n    --hash=sha256:00\n")
-    digests.append(provenance.notebook_digest(path))
-    assert len(set(digests)) == 3
-
-
-@pytest.mark.parametrize(
-    ("module", "file"),
-    [("results", "results/voc2007/a.json"), ("speed", "results/benchmark.json")],
-)
-def test_a_notebook_depends_on_what_was_measured_if_it_reads_it(
-    library, tmp_path, module, file
-):
-    (library / "runs").mkdir()
-    (library / "runs" / "__init__.py").write_text("")
-    (library / "runs" / f"{module}.py").write_text("x = 1\n")
-    reader = write_notebook(tmp_path, f"from srlib.runs import {module}", name="reader")
-    other = write_notebook(tmp_path, "from srlib import data", name="other")
-    before = [provenance.notebook_digest(path) for path in (reader, other)]
-    measured = tmp_path / "data" / file
-    measured.parent.mkdir(parents=True)
-    measured.write_text("{}")
-    after = [provenance.notebook_digest(path) for path in (reader, other)]
-    assert after[0] != before[0]
-    assert after[1] == before[1]
-
-
-def test_the_lock_counts_only_what_can_change_a_number(library, tmp_path):
-    lock = tmp_path / "requirements.lock"
+def test_the_lock_counts_only_what_can_change_a_number(library):
     digests = []
     for numpy, ruff in [("2.1.3", "0.1"), ("2.1.3", "0.2"), ("2.1.4", "0.2")]:
-        lock.write_text(f"numpy=={numpy} \\\n    --hash=sha256:{ruff}\nruff=={ruff} ; a\n")
-        digests.append(provenance.lock_digest())
+        lock = f"numpy=={numpy} \\\n    --hash=sha256:{ruff}\nruff=={ruff} ; a\n"
+        write(library / "requirements.lock", lock)
+        digests.append(digest(library, "x = 1"))
     assert digests[0] == digests[1] != digests[2]
-
-
-def test_a_wheel_without_the_repository_has_no_digest_of_it(library):
-    assert provenance.sample_digest() == provenance.lock_digest() == "none"
 
 
 def test_the_lock_pins_every_runtime_library():
@@ -196,7 +216,4 @@ def test_versions_are_those_installed():
 
     assert provenance.versions()["numpy"] == numpy.__version__
     assert "not installed" not in provenance.versions().values()
-
-
-def test_a_missing_library_is_said_to_be_missing():
     assert provenance._version(["no-such-library"]) == "not installed"

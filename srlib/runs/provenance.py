@@ -1,8 +1,9 @@
 """What a number was made with: digests of the code and the data, and versions.
 
-A notebook's outputs are only as good as the code that made them. ``make chapters``
-stores ``notebook_digest`` in each notebook when it executes it, and a test compares:
-when ``srlib``, the sample photos or the numerical libraries have moved on, it fails.
+``make chapters`` stores `notebook_digest` in each notebook when it executes it, and a test
+compares. nbval compares numbers and text in any case; the digest is for what it cannot
+compare, the pictures. So it follows only what a chapter's cells reach: from the names that
+they use to the definitions behind these, and on. What no cell reaches makes none stale.
 
 Pure standard library. In a wheel, where the repository's files are absent, the digests
 of those files are ``"none"``.
@@ -12,14 +13,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import io
 import json
 import platform
 import re
-import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any, NamedTuple
 
 PACKAGE = Path(__file__).resolve().parents[1]
 REPOSITORY = PACKAGE.parent
@@ -28,95 +30,87 @@ REPOSITORY = PACKAGE.parent
 DIGEST_LENGTH = 16
 NONE = "none"
 
+#: Where nothing is that could change a picture.
+NOT_FOLLOWED = (
+    "srlib.sources.download", "srlib.sources.places", "srlib.fast.devices",
+    "srlib.runs.provenance", "srlib.runs.queue", "srlib.exercises",
+)  # fmt: skip
+#: The strings of this table name functions that are looked up with ``globals()``.
+TABLE = "srlib.zoo"
+#: What reads the records. A chapter depends on those that its calls of it select.
+RECORDS = "srlib.runs.results.load"
+#: What reads another file of ``data``, and which.
+FILES = {
+    "srlib.data.sample_folder": "sample/SHA256SUMS",
+    "srlib.sources.backbone.WEIGHTS_FOLDER": "weights/SHA256SUMS",
+    "srlib.runs.speed.load": "results/benchmark.json",
+}
+
 #: The libraries that can change a number. The book and the tests have others.
 RUNTIME = (
-    "efficientnet",
-    "keras",
-    "matplotlib",
-    "numpy",
-    "opencv-python-headless",
-    "pillow",
-    "scikit-image",
-    "scipy",
-    "tensorflow",
-    "tensorflow-cpu",
-)
-
+    "efficientnet", "keras", "matplotlib", "numpy", "opencv-python-headless", "pillow",
+    "scikit-image", "scipy", "tensorflow", "tensorflow-cpu",
+)  # fmt: skip
 #: Names under which the same library is installed on different machines.
+_OPENCV = ("opencv-python", "opencv-contrib-python")
 DISTRIBUTIONS = {
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "keras": ("keras",),
     "numpy": ("numpy",),
-    "opencv": (
-        "opencv-python",
-        "opencv-python-headless",
-        "opencv-contrib-python",
-        "opencv-contrib-python-headless",
-    ),
+    "opencv": tuple(name + end for name in _OPENCV for end in ("", "-headless")),
     "scikit-image": ("scikit-image",),
     "matplotlib": ("matplotlib",),
 }
 
 
-def srlib_digest(modules: Iterable[str] | None = None) -> str:
-    """Digest the code of srlib, so that a change of it can be noticed.
+def srlib_digest(modules: Iterable[str]) -> str:
+    """Digest modules such as ``"training"``, with the modules that they import.
 
-    Comments, docstrings, blank lines and trailing spaces do not count: they change no
-    number. The digest is the same on every Python version.
-
-    Parameters
-    ----------
-    modules
-        Names such as ``"data"`` or ``"srlib.exercises.ch03"``. Only these count, and
-        what they import from srlib, directly or not. All of srlib if None.
-
-    Returns
-    -------
-    str
-        The first 16 hexadecimal characters of a SHA-256.
-
-    Raises
-    ------
-    ValueError
-        If srlib has no such module.
-
-    Examples
-    --------
-    >>> len(srlib_digest(["provenance"]))
-    16
-    >>> srlib_digest(["provenance"]) == srlib_digest(["srlib.runs.provenance"])
-    True
+    Returns 16 hexadecimal digits, the same on every Python. Raises ``ValueError`` if srlib
+    has no such module.
     """
     known = _modules()
-    names = set(known) if modules is None else _closure(modules, known)
-    parts = (f"{name}\n{_code_of(known[name])}" for name in sorted(names))
+    waiting, found = [f"srlib.{name}" for name in modules], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in known:
+            raise ValueError(f"There is no module {name}; there are {', '.join(known)}.")
+        found.add(name)
+        for path in known[name].imported.values():
+            homes = {path, path.rpartition(".")[0]}
+            waiting += homes & known.keys() - found
+    return _digest("\n".join(sorted(map(_facts, _reach(found, known).values()))))
+
+
+def notebook_digest(path: str | Path) -> str:
+    """Digest all that a notebook's pictures depend on.
+
+    That is its own code, what this reaches in srlib, the pinned numerical libraries and,
+    where it reads them, the sample, the weights, the benchmark and the records that it
+    selects. Comments, docstrings, annotations and the messages of errors do not count.
+    Returns 16 hexadecimal digits, the same on every Python.
+    """
+    every = json.loads(_read(Path(path)))["cells"]  # a source is a string, or lines
+    codes = ("".join(c["source"]).rstrip() for c in every if c["cell_type"] == "code")
+    source = "\n".join(codes)
+    magic = re.compile(r"^([ \t]*)[%!].*$", flags=re.MULTILINE)  # IPython's, not Python
+    cells = ast.parse(magic.sub(r"\1pass", source))
+    known, here = _modules(), _module(cells)
+    reached = _reach((n for u in _uses(cells) for n in _find(u, here, known)), known)
+    parts = [line[0] for line in magic.finditer(source)]
+    parts += [_facts(cells), lock_digest(), *sorted(map(_facts, reached.values()))]
+    for name in sorted(FILES.keys() & reached.keys()):
+        parts.append(_file_digest(REPOSITORY / "data" / FILES[name]))
+    if RECORDS in reached:
+        calls = (node for node in ast.walk(cells) if isinstance(node, ast.Call))
+        loads = [c for c in calls if RECORDS in _find(next(_uses(c.func), ""), here, known)]
+        words = {word for tree in (cells, *reached.values()) for word in _words(tree)}
+        parts += _records(list(map(_selection, loads)) or [("", {})], words)
     return _digest("\n".join(parts))
 
 
-def sample_digest() -> str:
-    """Digest the list of the sample photos' checksums; ``"none"`` outside a clone."""
-    sums = REPOSITORY / "data" / "sample" / "SHA256SUMS"
-    return _digest(_read(sums)) if sums.is_file() else NONE
-
-
-def results_digest() -> str:
-    """Digest the records of the runs and the SHA-256 of the trained weights."""
-    data = REPOSITORY / "data"
-    records = sorted((data / "results").glob("*/**/*.json"))
-    return _digest_of_files([*records, *sorted((data / "weights").glob("*.sha256"))])
-
-
-def benchmark_digest() -> str:
-    """Digest what ``tools/speed/benchmark.py`` measured."""
-    return _digest_of_files([REPOSITORY / "data" / "results" / "benchmark.json"])
-
-
 def lock_digest() -> str:
-    """Digest the pinned versions of the libraries that can change a number.
-
-    Only those count, so that a newer book theme or test runner makes no notebook stale.
-    Outside a clone it is ``"none"``.
-    """
+    """Digest the pinned versions of the libraries that can change a number, no others."""
     lock = REPOSITORY / "requirements.lock"
     return _digest("\n".join(_pins(_read(lock)))) if lock.is_file() else NONE
 
@@ -133,187 +127,172 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **installed}
 
 
-def notebook_digest(path: str | Path) -> str:
-    """Digest all that a notebook's outputs depend on.
-
-    That is its own code cells, the srlib modules that they import, the sample photos, the
-    pinned numerical libraries and, if it reads records or the benchmark, those.
-
-    Parameters
-    ----------
-    path
-        An ``.ipynb`` file.
-
-    Returns
-    -------
-    str
-        The first 16 hexadecimal characters of a SHA-256.
-    """
-    cells = _code_cells(json.loads(_read(Path(path))))
-    known = _modules()
-    imported = _imports(_without_magics("\n".join(cells)), "__main__", known)
-    library = srlib_digest(imported) if imported else NONE
-    readers = {"results": results_digest, "speed": benchmark_digest}
-    runs = f"{PACKAGE.name}.runs"
-    measured = [
-        digest() for name, digest in readers.items() if f"{runs}.{name}" in imported
-    ]
-    return _digest("\n".join([library, sample_digest(), lock_digest(), *measured, *cells]))
+# --- What reaches what -------------------------------------------------------------------
 
 
-# --- The modules of srlib, and which imports which ---------------------------------------
+class Module(NamedTuple):
+    """What the names at the top of a module mean: definitions, and what was imported."""
+
+    definitions: dict[str, ast.AST]
+    imported: dict[str, str]
 
 
-def _modules() -> dict[str, Path]:
-    """Map ``srlib``, ``srlib.data``, ``srlib.exercises.ch03``... to their files."""
-    return {_module_name(path): path for path in PACKAGE.rglob("*.py")}
-
-
-def _module_name(path: Path) -> str:
-    """Name a module: ``srlib/exercises/__init__.py`` is ``srlib.exercises``."""
-    parts = [PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _closure(modules: Iterable[str], known: dict[str, Path]) -> set[str]:
-    """Add to some modules what they import from srlib, and what that imports."""
-    full_names = (_full_name(module, known) for module in modules)
-    waiting = [name for full in full_names for name in _packages_of(full)]
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += _imports(_read(known[name]), name, known)
+def _modules() -> dict[str, Module]:
+    """Read ``srlib``, ``srlib.data``, ``srlib.runs.results``... that are followed."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ["srlib", *path.relative_to(PACKAGE).with_suffix("").parts]
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if not any(f"{name}.".startswith(f"{other}.") for other in NOT_FOLLOWED):
+            found[name] = _parsed(_read(path))
     return found
 
 
-def _full_name(module: str, known: dict[str, Path]) -> str:
-    """Turn ``data`` into ``srlib.data``; refuse a module that is not there."""
-    root = PACKAGE.name
-    name = module if module.split(".")[0] == root else f"{root}.{module}"
-    if name not in known:
-        raise ValueError(f"srlib has no module {module!r}; it has {sorted(known)}")
-    return name
+@lru_cache
+def _parsed(source: str) -> Module:
+    return _module(ast.parse(source))
 
 
-def _imports(source: str, importer: str, known: dict[str, Path]) -> set[str]:
-    """Find the srlib modules that a source imports, wherever in it."""
-    dotted: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            dotted.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = _base(node, importer, known)
-            dotted.update(f"{base}.{alias.name}" for alias in node.names)
-    # With a plain `import srlib` any module may follow: count them all.
-    if PACKAGE.name in dotted:
-        return set(known)
-    return {name for path in dotted for name in _packages_of(path) if name in known}
+def _module(tree: ast.Module) -> Module:
+    definitions: dict[str, ast.AST] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            definitions[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = (name for target in targets for name in ast.walk(target))
+            definitions |= {n.id: node for n in names if isinstance(n, ast.Name)}
+    imported = {}
+    for node in ast.walk(tree):  # anywhere: a function may import what it needs
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            base = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                name = alias.asname or alias.name.split(".")[0]
+                imported[name] = base + alias.name if base or alias.asname else name
+    return Module(definitions, imported)
 
 
-def _base(node: ast.ImportFrom, importer: str, known: dict[str, Path]) -> str:
-    """Tell the absolute name of what ``from ... import`` names; ``.`` is relative."""
-    if not node.level:
-        return node.module or ""
-    is_package = importer in known and known[importer].name == "__init__.py"
-    parents = importer.split(".")
-    parents = parents[: len(parents) - node.level + is_package]
-    return ".".join([*parents, *filter(None, [node.module])])
+def _reach(starts: Iterable[str], known: Mapping[str, Module]) -> dict[str, ast.AST]:
+    """Follow names to definitions, and the names in these; give the definitions by name."""
+    waiting, reached = list(starts), {}
+    while waiting:
+        name = waiting.pop()
+        if name in known:  # the module itself: any of its names may be meant
+            waiting += [f"{name}.{own}" for own in known[name].definitions]
+        elif name not in reached:
+            home, _, own = name.rpartition(".")
+            reached[name] = known[home].definitions[own]
+            for use in _uses(reached[name]):
+                waiting += _find(use, known[home], known, home)
+                if use == "globals":
+                    called = _strings(known[TABLE]) & known[home].definitions.keys()
+                    waiting += [f"{home}.{function}" for function in called]
+    return reached
 
 
-def _packages_of(dotted: str) -> Iterator[str]:
-    """List ``a``, ``a.b`` and ``a.b.c`` for ``a.b.c``: an import runs all of them."""
-    parts = dotted.split(".")
-    return (".".join(parts[: end + 1]) for end in range(len(parts)))
+def _strings(module: Module) -> set[Any]:
+    nodes = (node for tree in module.definitions.values() for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant)}
+
+
+def _find(
+    use: str, here: Module, known: Mapping[str, Module], home: str = ""
+) -> Iterator[str]:
+    """Say what ``data.load_pairs.x`` means here: a definition, or a whole module."""
+    first, *rest = use.split(".")
+    if first in here.imported:
+        path = [*here.imported[first].split("."), *rest]
+        end = len(path)
+        while end and ".".join(path[:end]) not in known:
+            end -= 1
+        module = ".".join(path[:end])
+        if end == len(path):
+            yield module
+        elif end:
+            yield from _find(".".join(path[end:]), known[module], known, module)
+    elif home and first in here.definitions:
+        yield f"{home}.{first}"
 
 
 # --- Code without what changes no number -------------------------------------------------
 
+#: Fields of a syntax tree that say nothing about what is computed.
+SILENT = {"annotation", "returns", "ctx", "kind", "type_comment", "type_params"}
 
-def _code_of(path: Path) -> str:
-    return _strip(_read(path))
+
+def _counts(node: Any) -> bool:
+    """Leave out docstrings, errors, and imports (what they bring is followed)."""
+    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return not text and not isinstance(node, ast.Raise | ast.Import | ast.ImportFrom)
 
 
-def _strip(source: str) -> str:
-    r"""Remove comments, docstrings, blank lines and trailing spaces.
+def _facts(node: Any) -> str:
+    """Write what a syntax tree computes, the same for every layout and Python.
 
     Examples
     --------
-    >>> print(_strip("def f():\n    '''Doc.'''\n\n    return '#'  # why\n"))
-    def f():
-        return '#'
+    >>> _facts(ast.parse("f(1)  # why").body[0].value)
+    "Call(func=Name(id='f'),args=[Constant(value=1)])"
     """
-    lines = source.split("\n")  # as tokenize counts them; splitlines knows other ends
-    docstrings = _cut_docstrings(lines, ast.parse(source))
-    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    for token in tokens:
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    verbatim = _rows_inside_strings(tokens) - docstrings
-    numbered = enumerate(lines, 1)
-    kept = (line if row in verbatim else line.rstrip() or None for row, line in numbered)
-    return "\n".join(line for line in kept if line is not None)
+    if isinstance(node, list):
+        return f"[{','.join(_facts(item) for item in node if _counts(item))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 puts empty texts into formats
+        return _facts([part for part in node.values if getattr(part, "value", 0) != ""])
+    fields = ((k, v) for k, v in ast.iter_fields(node) if k not in SILENT)
+    facts = (f"{k}={_facts(v)}" for k, v in fields if v is not None and v != [])
+    return f"{type(node).__name__}({','.join(facts)})"
 
 
-def _cut_docstrings(lines: list[str], tree: ast.AST) -> set[int]:
-    """Blank the docstrings of a module, its classes and functions; tell their rows."""
-    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    rows: set[int] = set()
+def _uses(node: Any) -> Iterator[str]:
+    """List the names in a syntax tree with what follows them: ``data.read_photo``."""
+    chain, end = [], node
+    while isinstance(end, ast.Attribute):
+        chain, end = [end.attr, *chain], end.value
+    if isinstance(end, ast.Name):
+        yield ".".join([end.id, *chain])
+    elif chain:
+        yield from _uses(end)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _uses(item)
+    elif isinstance(node, ast.AST) and _counts(node):
+        for field, value in ast.iter_fields(node):
+            yield from () if field in SILENT else _uses(value)
+
+
+# --- Records, notebooks, lock file, installed packages -----------------------------------
+
+
+def _selection(call: ast.Call) -> tuple[str, dict[str, Any]]:
+    """Read a call of `results.load`: its dataset, and the fields that it fixes."""
+    dataset = next((arg.value for arg in call.args if isinstance(arg, ast.Constant)), "")
+    given = ((k.arg, k.value) for k in call.keywords if isinstance(k.value, ast.Constant))
+    return dataset, {name: node.value for name, node in given}
+
+
+def _words(tree: ast.AST) -> Iterator[str]:
+    """List the attributes and keywords in a tree: what it may read of a record."""
     for node in ast.walk(tree):
-        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
-            first, last = node.body[0].lineno, node.body[0].end_lineno
-            # ast counts columns in bytes
-            before = lines[first - 1].encode()[: node.body[0].col_offset].decode()
-            after = lines[last - 1].encode()[node.body[0].end_col_offset :].decode()
-            lines[first - 1 : last] = [before + after] + [""] * (last - first)
-            rows.update(range(first, last + 1))
-    return rows
+        if isinstance(node, ast.Attribute | ast.keyword):
+            yield node.attr if isinstance(node, ast.Attribute) else node.arg or ""
 
 
-def _rows_inside_strings(tokens: list[tokenize.TokenInfo]) -> set[int]:
-    """Find the lines that end inside a string: their spaces and blanks count.
-
-    An f-string is one token up to Python 3.11 and several from 3.12 on.
-    """
-    rows: set[int] = set()
-    open_at: list[int] = []
-    for token in tokens:
-        kind = tokenize.tok_name[token.type]
-        if kind == "STRING":
-            rows.update(range(token.start[0], token.end[0]))
-        elif kind == "FSTRING_START":
-            open_at.append(token.start[0])
-        elif kind == "FSTRING_END":
-            rows.update(range(open_at.pop(), token.end[0]))
-    return rows
-
-
-# --- Notebooks, lock file, installed packages --------------------------------------------
-
-
-def _code_cells(notebook: dict) -> list[str]:
-    """List the sources of a notebook's code cells; they are strings or lists of lines."""
-    cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
-    return ["".join(cell["source"]).rstrip() for cell in cells]
-
-
-def _without_magics(source: str) -> str:
-    """Drop IPython's ``%magic`` and ``!command`` lines, which are not Python."""
-    return "\n".join(
-        line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))
-    )
+def _records(selections: list[tuple[str, dict]], words: set[str]) -> Iterator[str]:
+    """Write the records that any of the calls selects, with the fields that are read."""
+    for file in sorted((REPOSITORY / "data" / "results").glob("*/*.json")):
+        record = json.loads(_read(file))
+        if any(
+            dataset in ("", file.parent.name)
+            and all(record.get(key, value) == value for key, value in fixed.items())
+            for dataset, fixed in selections
+        ):
+            yield json.dumps({key: record[key] for key in sorted(words & record.keys())})
 
 
 def _pins(lock: str) -> list[str]:
-    r"""List the sorted ``name==version`` of the runtime libraries in a lock file.
-
-    Examples
-    --------
-    >>> _pins("numpy==2.1.3 \\\n    --hash=sha256:00\nruff==0.17.6 \\\n")
-    ['numpy==2.1.3']
-    """
+    """List the sorted ``name==version`` of the runtime libraries in a lock file."""
     pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE)
     return sorted(f"{name}=={version}" for name, version in pins if name in RUNTIME)
 
@@ -321,10 +300,8 @@ def _pins(lock: str) -> list[str]:
 def _version(names: Iterable[str]) -> str:
     """Tell the version of the first of these distributions that is installed."""
     for name in names:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return "not installed"
 
 
@@ -332,8 +309,8 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _digest_of_files(files: Iterable[Path]) -> str:
-    return _digest("\n".join(_read(file) for file in files if file.is_file()))
+def _file_digest(path: Path) -> str:
+    return _digest(_read(path)) if path.is_file() else NONE
 
 
 def _digest(text: str) -> str:
