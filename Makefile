@@ -1,8 +1,14 @@
 # Five Models and a Ceiling. `make help` lists what there is. Needs Python 3.11 to 3.13.
 # Works with GNU make 3.81 (macOS) and later.
 
-# Which Python makes .venv, for example `make book PYTHON=python3.12`. By default found.
-PYTHON ?=
+# `make book PYTHON=python3.12`: which Python makes .venv. By default one is found.
+# What a user passes reaches the tools in the environment, as it is: no part of it is taken
+# for make's language or the shell's.
+PASSED = $(foreach name,ALL BOOK_BRANCH BOOK_REPOSITORY BOOK_URL OWNER PUSH PYTHON,\
+  $(if $(filter-out undefined,$(origin $(name))),$(name)))
+$(foreach name,$(PASSED),$(eval override $(name) := $$(value $(name))))
+export $(PASSED)
+
 VENV = .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/installed
@@ -63,7 +69,7 @@ benchmark: $(INSTALLED)  ## measure the speed against the published code (15 min
 	$(BIN)/python -m tools.speed.benchmark
 
 kaggle: $(INSTALLED)  ## package it for Kaggle: OWNER=name (and publish it: PUSH=1)
-	$(BIN)/python -m tools.kaggle.make_kaggle --owner '$(OWNER)' $(if $(PUSH),--push)
+	$(BIN)/python -m tools.kaggle.make_kaggle --owner="$$OWNER" $(if $(PUSH),--push)
 
 clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
 	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis srlib.egg-info
@@ -73,5 +79,5 @@ clean:  ## remove what was built (to remove the environment, too: rm -r .venv)
 # A file, not a phony target: a second run installs nothing, a half-finished one counts for
 # nothing, and a changed lock is installed.
 $(INSTALLED): requirements.lock pyproject.toml tools/make_venv.sh
-	@PYTHON='$(PYTHON)' sh tools/make_venv.sh $(VENV)
+	@sh tools/make_venv.sh $(VENV)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,22 @@ def test_the_scripts_of_others_are_here_and_unchanged(what):
 def test_the_configuration_leads_to_mathjax():
     script = CONFIG["sphinx"]["config"]["mathjax_path"].removeprefix("../mathjax/")
     assert (vendor.VENDORED["mathjax"][0] / script).is_file()
+
+
+def test_what_make_is_given_is_never_executed(tmp_path):
+    """Neither make nor the shell reads a value; the tools get it as it is."""
+    hit = tmp_path / "hit"
+    value = f"""x'; touch {hit}; '"; touch {hit}; "`touch {hit}`$(shell touch {hit})"""
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$BOOK_URL" "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+
+    def make(*arguments):
+        command = ["make", "--old-file=.venv/installed", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    given = [f"{name}={value}" for name in ("OWNER", "PUSH", "BOOK_URL")]
+    said = make("--silent", "kaggle", f"BIN={tmp_path}", *given).stdout.splitlines()
+    assert said == [value, "-m", "tools.kaggle.make_kaggle", f"--owner={value}", "--push"]
+    refused = make(f"{tmp_path}/installed", f"VENV={tmp_path}", f"PYTHON={value}").stderr
+    assert f"none named {value}" in refused
+    assert not hit.exists()

@@ -31,7 +31,9 @@ print("  %s is Python %s%s" % (sys.executable, version, lack))' 2>/dev/null ||
 }
 
 find_python() {
-    for name in ${PYTHON:-python3.11 python3.12 python3.13 python3 python}; do
+    set -- python3.11 python3.12 python3.13 python3 python
+    [ -z "${PYTHON:-}" ] || set -- "$PYTHON"
+    for name in "$@"; do
         if fits "$name"; then
             echo "$name"
             return
@@ -40,13 +42,13 @@ find_python() {
     {
         echo "No suitable Python. Needed: 3.11, 3.12 or 3.13. Found:"
         found=
-        for name in ${PYTHON:-python3.11 python3.12 python3.13 python3 python}; do
+        for name in "$@"; do
             if command -v "$name" >/dev/null 2>&1; then
                 describe "$name"
                 found=yes
             fi
         done
-        [ "$found" ] || echo "  none named ${PYTHON:-python3.11, 3.12, 3.13, python3 or python}"
+        [ "$found" ] || echo "  none named $*"
         echo "Install one, or name one: make PYTHON=/path/to/python3.12 ..."
     } >&2
     exit 1
