@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from srlib import __main__ as cli
 from srlib.sources import places
@@ -66,6 +66,8 @@ def test_no_notebook_has_outputs_dead_links_or_raw_markup(kaggle_dist):
         assert list(make_kaggle.markup_problems(notebook)) == []
         for cell in notebook.cells:
             assert not cell.get("outputs")
+            hidden = chapter_rules.HIDING_TAGS & set(cell.metadata.get("tags", []))
+            assert cell.metadata.get("_kg_hide-input", False) == bool(hidden)
             assert not make_kaggle.LINK.search(cell.source) or cell.cell_type == "code"
 
 
@@ -82,6 +84,21 @@ def test_a_known_address_goes_into_the_notebooks(tmp_path, monkeypatch):
     assert written("a") == chapter_rules.first_cell(address)
     monkeypatch.setenv("BOOK_REPOSITORY", "")
     assert chapter_rules.without_address(written("b")) == chapter_rules.FIRST_CELL
+
+
+@pytest.mark.parametrize(
+    ("tag", "parts"),
+    [
+        ("hide-input", {"_kg_hide-input"}),
+        ("remove-output", {"_kg_hide-output"}),
+        ("hide-cell", {"_kg_hide-input", "_kg_hide-output"}),
+        ("nbval-ignore-output", set()),
+    ],
+)
+def test_what_the_book_hides_is_hidden(tag, parts):
+    cell = new_code_cell("x = 1", metadata={"tags": [tag]})
+    make_kaggle.hide(cell)
+    assert {name for name, on in cell.metadata.items() if on is True} == parts
 
 
 def test_colab_is_brought_what_kaggle_is():

@@ -94,3 +94,17 @@ def test_import_does_not_load_tensorflow(module):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.split() == ["False", "False"], run.stderr
+
+
+@pytest.mark.slow
+def test_a_saved_network_loads_in_plain_keras_after_one_import():
+    folder = PACKAGE.parent / "data" / "weights"
+    code = (
+        "import pathlib, sys, keras, srlib.models\n"
+        "for file in pathlib.Path(sys.argv[1]).glob('*.keras'):\n"
+        "    print(keras.models.load_model(file).count_params())"
+    )
+    command = [sys.executable, "-c", code, folder]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.split()) == len(list(folder.glob("*.keras"))) > 0

@@ -190,6 +190,7 @@ def write_chapter(path: Path, owner: str, folder: Path) -> Path:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
+            hide(cell)
         elif cell.cell_type == "markdown":
             cell.source = with_links_to_kaggle(cell.source, owner)
     nbformat.write(notebook, folder / path.name)
@@ -212,6 +213,14 @@ def write_chapter(path: Path, owner: str, folder: Path) -> Path:
     }
     write_json(folder / "kernel-metadata.json", metadata)
     return folder
+
+
+def hide(cell: NotebookNode) -> None:
+    """Hide on Kaggle, which does not read tags, what they hide in the book."""
+    for part in ("input", "output"):
+        tags = {f"{verb}-{what}" for verb in ("hide", "remove") for what in (part, "cell")}
+        if not tags.isdisjoint(cell.metadata.get("tags", [])):
+            cell.metadata[f"_kg_hide-{part}"] = True
 
 
 def kernel_title(stem: str) -> str:

@@ -166,7 +166,7 @@ def measure(parts: tuple[str, ...] | list[str], *, quick: bool = False) -> dict[
 
 
 def _measure_part(part: str, quick: bool) -> dict[str, Any]:
-    from tools import measurements  # takes seconds: it imports TensorFlow
+    from tools.speed import measurements  # takes seconds: it imports TensorFlow
 
     effort = measurements.QUICK if quick else measurements.Effort()
     return getattr(measurements, f"measure_{part}")(effort)
