@@ -196,7 +196,7 @@ def test_an_address_makes_no_chapter_stale_but_other_changes_do(folder):
     cell = new_code_cell(chapter_rules.first_cell(ADDRESS))
     assert chapters.digest_of(save(folder, text("# 1. One"), cell)) == before
     assert chapters.digest_of(save(folder, cell, new_code_cell("x = 1"))) != before
-    cell.source += "  # mine"
+    cell.source += "\nx = 1"
     assert chapters.digest_of(save(folder, cell)) != before
     (problem,) = chapter_rules.same_start(new_notebook(cells=[text("# 1. One"), cell]))
     assert "not the common first cell" in problem
@@ -214,6 +214,7 @@ GOOD = {
     "figure with alt text": [figure()],
     "image with alt text": [text('![Blocks](a.png)\n\n<img src="a" alt="Blocks">')],
     "eight visible lines": [code(numbered_lines(8))],
+    "imports beside": [code(f"from a import (\n    b,\n)\n{numbered_lines(8)}")],
     "25 hidden lines": [code(numbered_lines(25), **HIDDEN)],
     "an empty cell": [code("", count=None), code("x = 1")],
     "a value made silent": [code("x;")],

@@ -79,7 +79,9 @@ def srlib_digest(modules: Iterable[str]) -> str:
         for path in known[name].imported.values():
             homes = {path, path.rpartition(".")[0]}
             waiting += homes & known.keys() - found
-    return _digest("\n".join(sorted(map(_facts, _reach(found, known).values()))))
+    return _digest(
+        "\n".join(sorted(_traits(n).facts for n in _reach(found, known).values()))
+    )
 
 
 def notebook_digest(path: str | Path) -> str:
@@ -98,7 +100,11 @@ def notebook_digest(path: str | Path) -> str:
     known, here = _modules(), _module(cells)
     reached = _reach((n for u in _uses(cells) for n in _find(u, here, known)), known)
     parts = [line[0] for line in magic.finditer(source)]
-    parts += [_facts(cells), lock_digest(), *sorted(map(_facts, reached.values()))]
+    parts += [
+        _facts(cells),
+        lock_digest(),
+        *sorted(_traits(node).facts for node in reached.values()),
+    ]
     for name in sorted(FILES.keys() & reached.keys()):
         parts.append(_file_digest(REPOSITORY / "data" / FILES[name]))
     if RECORDS in reached:
@@ -182,7 +188,7 @@ def _reach(starts: Iterable[str], known: Mapping[str, Module]) -> dict[str, ast.
         elif name not in reached:
             home, _, own = name.rpartition(".")
             reached[name] = known[home].definitions[own]
-            for use in _uses(reached[name]):
+            for use in _traits(reached[name]).uses:
                 waiting += _find(use, known[home], known, home)
                 if use == "globals":
                     called = _strings(known[TABLE]) & known[home].definitions.keys()
@@ -243,6 +249,18 @@ def _facts(node: Any) -> str:
     fields = ((k, v) for k, v in ast.iter_fields(node) if k not in SILENT)
     facts = (f"{k}={_facts(v)}" for k, v in fields if v is not None and v != [])
     return f"{type(node).__name__}({','.join(facts)})"
+
+
+class Traits(NamedTuple):
+    """What a definition computes, and the names that it uses."""
+
+    facts: str
+    uses: tuple[str, ...]
+
+
+@lru_cache(maxsize=4096)
+def _traits(node: ast.AST) -> Traits:
+    return Traits(_facts(node), tuple(_uses(node)))
 
 
 def _uses(node: Any) -> Iterator[str]:

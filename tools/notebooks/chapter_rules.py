@@ -206,9 +206,12 @@ def quiet_outputs(notebook: NotebookNode) -> Iterator[str]:
 
 
 def short_cells(notebook: NotebookNode) -> Iterator[str]:
-    """Keep visible code to 8 lines a cell and hidden code to 25, blank lines apart."""
+    """Keep visible code to 8 lines a cell and hidden code to 25, but for imports."""
     for number, cell in _code_cells(notebook):
+        body = ast.parse(MAGIC.sub("", cell.source)).body
+        imports = (node for node in body if isinstance(node, ast.Import | ast.ImportFrom))
         lines = sum(bool(line.strip()) for line in cell.source.splitlines())
+        lines -= sum(node.end_lineno - node.lineno + 1 for node in imports)
         hidden = _is_hidden(cell)
         most = MAX_HIDDEN_LINES if hidden else MAX_VISIBLE_LINES
         if lines > most:
