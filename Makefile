@@ -18,8 +18,9 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 PYTEST = $(BIN)/python -m pytest
 UNIT = $(PYTEST) --doctest-modules srlib tests
+NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300
 
-.PHONY: help book pdf serve test thorough check lint chapters lab lock format benchmark kaggle clean
+.PHONY: help book pdf serve test units thorough check lint chapters lab lock format benchmark kaggle clean
 .DEFAULT_GOAL = help
 
 help:  ## list the targets
@@ -34,15 +35,19 @@ pdf: $(INSTALLED)  ## print the whole book into one PDF in _build (needs Chromiu
 serve:  ## serve the built book at http://localhost:8000, as its page "Try it" needs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
-test: lint  ## lint, tests, doctests; every chapter executed and compared
-	$(UNIT) -m "not thorough"
-	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 chapters
-
-thorough: $(INSTALLED)  ## chapters with every exercise solved, and on a pretend Kaggle
-	$(UNIT) -m thorough
-
-check: lint  ## the fast half: lint, doctests, tests but for the slow ones and the chapters
+check: lint  ## the fast part: lint, doctests, tests that take seconds
 	$(UNIT) -m "not slow and not thorough"
+
+units: lint  ## all tests of the code, without the chapters
+	$(UNIT) -m "not thorough"
+
+test: units  ## all tests of the code; every chapter executed and compared
+	$(NBVAL) chapters
+
+thorough: $(INSTALLED)  ## every chapter with its exercises solved, compared; one on Kaggle
+	$(BIN)/python -m tools.notebooks.solve
+	$(NBVAL) _build/solved
+	$(UNIT) -m thorough
 
 lint: $(INSTALLED)  ## ruff, over the code and the notebooks
 	$(BIN)/ruff check .

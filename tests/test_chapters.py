@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools.notebooks import chapter_rules, chapters, first_cell
+from tools.notebooks import chapter_rules, chapters, first_cell, solve
 
 PNG = "iVBORw0KGgo="
 
@@ -49,6 +49,20 @@ def test_title_carries_the_number_of_the_file(path):
 @pytest.mark.parametrize("path", NUMBERED)
 def test_first_page_leads_to_every_chapter(path):
     assert f"]({path.stem})" in (chapters.CHAPTERS / "index.md").read_text()
+
+
+@pytest.mark.parametrize("path", NUMBERED)
+def test_a_solved_chapter_differs_in_its_exercises_alone(path):
+    """What nbval compares in it is what it compares in the chapter itself."""
+    chapter = nbformat.read(path, as_version=4)
+    solved = nbformat.read(path, as_version=4)
+    solve.solve(solved, path.stem)
+    changed = [b for a, b in zip(chapter.cells, solved.cells, strict=True) if a != b]
+    assert len(changed) >= 4
+    for cell in changed:
+        assert "____" not in cell.source
+        assert '.outcome == "right", _checked' in cell.source
+        assert cell.metadata.tags == ["nbval-ignore-output"]
 
 
 # --- Each rule on a notebook that breaks it ----------------------------------------------

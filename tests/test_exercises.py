@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import re
 import time
@@ -253,22 +252,3 @@ def test_the_appendices_hold_every_exercise(name):
     assert [(cell.id, cell.source) for cell in found] == wanted, (
         "run python -m tools.notebooks.exercise_cells --appendix, then make chapters"
     )
-
-
-@pytest.mark.thorough
-@each_chapter
-def test_a_chapter_runs_to_its_end_with_every_solution_in_place(
-    chapter, tmp_path, monkeypatch
-):
-    notebook = nbformat.read(chapters.CHAPTERS / f"{chapter.notebook}.ipynb", as_version=4)
-    found = {cell.id: cell for cell in notebook.cells}
-    for exercise in chapter.exercises.values():
-        cell = found[f"{chapter.name}-{exercise.id}"]
-        cell.source = exercise.cell_with(exercise.solution_code)
-    monkeypatch.setattr(chapters, "CHAPTERS", tmp_path)
-    chapters.run(notebook, chapter.name)
-    for exercise in chapter.exercises.values():
-        shown = found[f"{chapter.name}-{exercise.id}"].outputs[-1].data["text/markdown"]
-        assert shown.startswith("✓ **Right.**"), f"{exercise.name}: {shown}"
-    progress = json.loads((tmp_path / ".srlib-progress.json").read_text(encoding="utf-8"))
-    assert progress == {chapter.name: sorted(chapter.exercises)}

@@ -43,7 +43,8 @@ def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(kaggle_dist):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     root = places.PROJECT
-    assert names == {str(p.relative_to(root)) for p in (root / "srlib").rglob("*.py")}
+    modules = {str(p.relative_to(root)) for p in (root / "srlib").rglob("*.py")}
+    assert names == modules | {"srlib/py.typed"}
 
 
 @pytest.mark.slow
