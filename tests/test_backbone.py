@@ -121,6 +121,7 @@ def test_a_network_without_backbone_says_so():
     assert backbone.backbone_kind(models.build("basic")) is None
 
 
+@pytest.mark.slow
 def test_a_seed_decides_the_random_layers_and_frozen_or_not_makes_no_difference():
     def features(kind, seed):
         keras.utils.set_random_seed(seed)
@@ -134,6 +135,7 @@ def test_a_seed_decides_the_random_layers_and_frozen_or_not_makes_no_difference(
 # --- The layers are EfficientNetB4's ---------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_cut_is_the_start_of_the_packages_efficientnetb4():
     from efficientnet import tfkeras
 
@@ -148,6 +150,7 @@ def test_the_cut_is_the_start_of_the_packages_efficientnetb4():
     assert np.abs(np.asarray(ours(x)) - np.asarray(theirs(bgr))).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_nothing_of_efficientnetb4_stays_in_memory_but_the_cut():
     def layers():
         gc.collect()
@@ -216,6 +219,7 @@ def train(model, steps=5):
     model.fit(lr, targets, epochs=steps, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet_4", "depth_to_space"])
 @pytest.mark.parametrize("kind", FROZEN)
 def test_training_changes_nothing_in_a_frozen_backbone(name, kind):
@@ -227,6 +231,7 @@ def test_training_changes_nothing_in_a_frozen_backbone(name, kind):
     assert not np.array_equal(head, model.get_layer("x4").kernel)
 
 
+@pytest.mark.slow
 def test_training_from_scratch_changes_weights_and_never_statistics():
     model = models.build("efficientnet_1", seed=1, backbone="scratch")
     extractor = model.get_layer("backbone_scratch")

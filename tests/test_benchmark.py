@@ -141,6 +141,7 @@ def test_operations_of_a_step_are_counted_by_hand():
     assert measurements.convolved_gflop(graph) == pytest.approx(by_hand)
 
 
+@pytest.mark.slow
 def test_the_bare_convolutions_are_those_of_the_step():
     lr, hr = measurements.random_batch(1, 12)
     form, blocks = measurements.our_form("basic")

@@ -312,6 +312,7 @@ def test_taking_over_again_keeps_the_ids(folder, tmp_path_factory):
     assert [cell.source for cell in found] == ["# Uno", "x = 2", "x"]
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_named_and_nothing_is_written(folder, capsys):
     path = save(folder, text("# One"), new_code_cell("x = 1"), new_code_cell("1 / 0"))
     before = path.read_bytes()
@@ -323,6 +324,7 @@ def test_a_failing_cell_is_named_and_nothing_is_written(folder, capsys):
     assert [file.name for file in folder.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_failure_after_taking_over_leaves_the_chapter(folder, tmp_path_factory):
     path = save(folder, text("# One"), code("print(1)", printed("1\n")))
     before = path.read_bytes()
@@ -332,6 +334,7 @@ def test_a_failure_after_taking_over_leaves_the_chapter(folder, tmp_path_factory
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_error_that_was_let_pass_is_refused(folder, capsys):
     cell = new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]})
     path = save(folder, cell)
@@ -341,6 +344,7 @@ def test_an_error_that_was_let_pass_is_refused(folder, capsys):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_only_stale_chapters_are_executed(folder, capsys):
     path = save(folder, new_code_cell("x = 1"))
     assert chapters.main(["--check"]) == 1

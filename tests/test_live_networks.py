@@ -26,6 +26,7 @@ def test_the_networks_were_exported_from_the_present_weights():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.FINALS)
 def test_exporting_again_gives_the_same_files(name):
     description, weights = export_networks.export(name)
