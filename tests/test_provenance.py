@@ -43,6 +43,7 @@ FILES = {
     "data": "def sample_folder():\n    return 1\n",
     "sources/__init__": "",
     "sources/download": "def fetch():\n    return 'a mirror'\n",
+    "sources/backbone": "WEIGHTS_FOLDER = 1\ndef load():\n    return WEIGHTS_FOLDER\n",
     "runs/__init__": "",
     "runs/results": "def load(x):\n    return x\ndef mean(x):\n    return x.psnr\n",
     "runs/speed": "def load():\n    return 1\n",
@@ -129,6 +130,7 @@ def test_a_notebook_depends_on_its_own_code_but_not_on_its_layout(library):
     [
         ("from srlib import data\ndata.sample_folder()", "sample/SHA256SUMS"),
         ("from srlib.runs import speed\nspeed.load()", "results/benchmark.json"),
+        ("from srlib.sources import backbone\nbackbone.load()", "weights/a.keras.sha256"),
     ],
 )
 def test_a_notebook_depends_on_the_files_that_it_reads(library, cell, file):

@@ -39,10 +39,10 @@ NOT_FOLLOWED = (
 TABLE = "srlib.zoo"
 #: What reads the records. A chapter depends on those that its calls of it select.
 RECORDS = "srlib.runs.results.load"
-#: What reads another file of ``data``, and which.
+#: What reads other files of ``data``, and which. Of weights their sums are enough.
 FILES = {
     "srlib.data.sample_folder": "sample/SHA256SUMS",
-    "srlib.sources.backbone.WEIGHTS_FOLDER": "weights/SHA256SUMS",
+    "srlib.sources.backbone.WEIGHTS_FOLDER": "weights/*[sS][hH][aA]256*",
     "srlib.runs.speed.load": "results/benchmark.json",
 }
 
@@ -79,9 +79,7 @@ def srlib_digest(modules: Iterable[str]) -> str:
         for path in known[name].imported.values():
             homes = {path, path.rpartition(".")[0]}
             waiting += homes & known.keys() - found
-    return _digest(
-        "\n".join(sorted(_traits(n).facts for n in _reach(found, known).values()))
-    )
+    return _digest("\n".join(sorted(_traits(n)[0] for n in _reach(found, known).values())))
 
 
 def notebook_digest(path: str | Path) -> str:
@@ -103,10 +101,11 @@ def notebook_digest(path: str | Path) -> str:
     parts += [
         _facts(cells),
         lock_digest(),
-        *sorted(_traits(node).facts for node in reached.values()),
+        *sorted(_traits(node)[0] for node in reached.values()),
     ]
     for name in sorted(FILES.keys() & reached.keys()):
-        parts.append(_file_digest(REPOSITORY / "data" / FILES[name]))
+        files = sorted((REPOSITORY / "data").glob(FILES[name]))
+        parts += map(_read, files) if files else [NONE]
     if RECORDS in reached:
         calls = (node for node in ast.walk(cells) if isinstance(node, ast.Call))
         loads = [c for c in calls if RECORDS in _find(next(_uses(c.func), ""), here, known)]
@@ -188,7 +187,7 @@ def _reach(starts: Iterable[str], known: Mapping[str, Module]) -> dict[str, ast.
         elif name not in reached:
             home, _, own = name.rpartition(".")
             reached[name] = known[home].definitions[own]
-            for use in _traits(reached[name]).uses:
+            for use in _traits(reached[name])[1]:
                 waiting += _find(use, known[home], known, home)
                 if use == "globals":
                     called = _strings(known[TABLE]) & known[home].definitions.keys()
@@ -251,16 +250,10 @@ def _facts(node: Any) -> str:
     return f"{type(node).__name__}({','.join(facts)})"
 
 
-class Traits(NamedTuple):
-    """What a definition computes, and the names that it uses."""
-
-    facts: str
-    uses: tuple[str, ...]
-
-
 @lru_cache(maxsize=4096)
-def _traits(node: ast.AST) -> Traits:
-    return Traits(_facts(node), tuple(_uses(node)))
+def _traits(node: ast.AST) -> tuple[str, tuple[str, ...]]:
+    """Say what a definition computes, and the names that it uses; once for all chapters."""
+    return _facts(node), tuple(_uses(node))
 
 
 def _uses(node: Any) -> Iterator[str]:
@@ -299,14 +292,17 @@ def _words(tree: ast.AST) -> Iterator[str]:
 
 def _records(selections: list[tuple[str, dict]], words: set[str]) -> Iterator[str]:
     """Write the records that any of the calls selects, with the fields that are read."""
-    for file in sorted((REPOSITORY / "data" / "results").glob("*/*.json")):
+    folder = REPOSITORY / "data" / "results"
+    for file in sorted(folder.glob("*/**/*.json")):
         record = json.loads(_read(file))
         if any(
-            dataset in ("", file.parent.name)
+            dataset in ("", file.relative_to(folder).parts[0])
             and all(record.get(key, value) == value for key, value in fixed.items())
             for dataset, fixed in selections
         ):
-            yield json.dumps({key: record[key] for key in sorted(words & record.keys())})
+            yield json.dumps(
+                {key: record[key] for key in sorted(words & record.keys() or record)}
+            )
 
 
 def _pins(lock: str) -> list[str]:
@@ -325,10 +321,6 @@ def _version(names: Iterable[str]) -> str:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def _file_digest(path: Path) -> str:
-    return _digest(_read(path)) if path.is_file() else NONE
 
 
 def _digest(text: str) -> str:

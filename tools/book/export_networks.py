@@ -18,7 +18,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,18 +25,16 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
+import numpy as np
+from keras import layers
+
+from srlib import models, zoo
+from srlib.fast import small
+from srlib.runs.weights import load_trained
+from srlib.sources import backbone
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # for `python -m tools.book.export_networks`
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from keras import layers  # noqa: E402
-
-from srlib import models, zoo  # noqa: E402
-from srlib.fast import small  # noqa: E402
-from srlib.runs.weights import load_trained  # noqa: E402
-from srlib.sources import backbone  # noqa: E402
-
 FOLDER = ROOT / "_static" / "live" / "networks"
 #: What _static/live/network.mjs knows. Keras's name for x * sigmoid(x) is silu.
 ACTIVATIONS = ("linear", "relu", "relu6", "leaky_relu", "silu")
