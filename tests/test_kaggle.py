@@ -39,7 +39,7 @@ def test_every_chapter_has_a_folder_and_the_dataset_has_all_data(kaggle_dist):
 @pytest.mark.slow
 def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(kaggle_dist):
     (wheel,) = (kaggle_dist / "dataset").glob("srlib-*-py3-none-any.whl")
-    assert wheel.stat().st_size < 200_000
+    assert wheel.stat().st_size < make_kaggle.MAX_WHEEL
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     root = places.PROJECT
