@@ -51,7 +51,9 @@ def test_the_wheel_is_small_and_holds_all_modules_and_nothing_else(kaggle_dist):
 def test_a_chapter_has_a_gpu_no_internet_and_both_datasets(kaggle_dist):
     found = json.loads((kaggle_dist / "03-model-1-basic/kernel-metadata.json").read_text())
     assert found["id"] == "ada/five-models-03-model-1-basic"
+    assert make_kaggle.slugify(found["title"]) == "five-models-03-model-1-basic"
     assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
+    assert (found["is_private"], found["code_file"]) == (True, "03-model-1-basic.ipynb")
     assert found["machine_shape"] == "NvidiaTeslaT4"
     assert found["dataset_sources"] == [
         "ada/five-models-and-a-ceiling",
@@ -115,126 +117,36 @@ def test_only_an_account_is_packaged_for(capsys):
         make_kaggle.check_owner("ada/course")
 
 
-# --- The rules of Kaggle ------------------------------------------------------------------
-
-KERNEL = {
-    "id": "ada/five-models-03",
-    "title": "Five Models 03",
-    "code_file": "a.ipynb",
-    "language": "python",
-    "kernel_type": "notebook",
-    "is_private": True,
-    "enable_gpu": "true",
-    "enable_tpu": False,
-    "enable_internet": False,
-    "machine_shape": "NvidiaTeslaT4",
-    "dataset_sources": ["ada/five-models-and-a-ceiling", "ada/other/3"],
-    "model_sources": ["google/vit/keras/b16/2"],
-}
-DATASET = {
-    "id": "ada/five-models",
-    "title": "Five Models",
-    "subtitle": "All that the notebooks need",
-    "licenses": [{"name": "other"}],
-    "resources": [{"path": "a.csv"}],
-}
+# --- What Kaggle would refuse -------------------------------------------------------------
 
 
-def problems(folder, name, check, rules, changes):
-    content = {key: value for key, value in {**rules, **changes}.items() if value != "-"}
-    (folder / name).write_text(json.dumps(content))
-    return "\n".join(check(folder))
-
-
-def kernel_problems(folder, text="# Title", **changes):
-    nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), folder / "a.ipynb")
-    check = make_kaggle.kernel_problems
-    return problems(folder, "kernel-metadata.json", check, KERNEL, changes)
-
-
-def dataset_problems(folder, **changes):
-    (folder / "a.csv").touch()
-    check = make_kaggle.dataset_problems
-    return problems(folder, "dataset-metadata.json", check, DATASET, changes)
-
-
-def test_what_kaggle_takes_has_no_problem(tmp_path):
-    assert kernel_problems(tmp_path) == ""
-    assert dataset_problems(tmp_path) == ""
-    assert kernel_problems(tmp_path, text="<details>\n\n`<b>`\n\n</details>") == ""
+def problems(dist, stem="03-model-1", text="# Title"):
+    (dist / stem).mkdir()
+    notebook = new_notebook(cells=[new_markdown_cell(text)])
+    nbformat.write(notebook, dist / stem / f"{stem}.ipynb")
+    return "\n".join(make_kaggle.problems(dist, [dist / stem]))
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("given", "message"),
     [
-        ({"id": "five-models-03"}, "Write owner/name, without a version"),
-        ({"id": "ada/five-models-03/2"}, "Write owner/name, without a version"),
-        ({"id": "-"}, "the id is ''. Write owner/name"),
-        ({"id": "ada/INSERT_SLUG"}, "Replace INSERT_"),
-        (
-            {"id": "ada/five", "title": "Five"},
-            "'five' in the id has 4 letters. Use 5 to 50",
-        ),
-        ({"title": "Five"}, "the title 'Five' has 4 letters. Use 5 to 50"),
-        ({"title": "Other Title"}, "makes the address 'other-title', not that of the id"),
-        ({"code_file": "b.ipynb"}, "code_file names 'b.ipynb', which is not in"),
-        ({"code_file": "-"}, "code_file names None"),
-        ({"language": "Python"}, "Write one of: python, r, rmarkdown"),
-        ({"kernel_type": "-"}, "kernel_type is None. Write one of: script, notebook"),
-        ({"docker_image_pinning_type": "old"}, "Write one of: original, latest"),
-        ({"docker_image_pinning_type": "latest", "docker_image": "a"}, "Remove one"),
-        ({"enable_internet": "-"}, "enable_internet is None. Write true or false"),
-        ({"is_private": "yes"}, "is_private is 'yes'. Write true or false"),
-        ({"machine_shape": "NvidiaTeslaP100"}, "has no more. Write 'NvidiaTeslaT4'"),
-        ({"machine_shape": "-"}, "enable_gpu without machine_shape"),
-        ({"dataset_sources": ["voc"]}, "names 'voc'. Write owner/name or owner/name/ver"),
-        ({"dataset_sources": ["datasets/ada/voc"]}, "Leave out 'datasets/' in front"),
-        ({"kernel_sources": ["ada/a/1/2"]}, "kernel_sources names 'ada/a/1/2'"),
-        ({"model_sources": ["google/vit"]}, "owner/model/framework/variation/version"),
-        ({"acelerator": "T4"}, "acelerator is no field that Kaggle reads"),
+        ({"text": "<details>\n\n`<b>`\n\n</details>"}, ""),
         ({"text": "```{note}\nhello\n```"}, "a MyST directive"),
         ({"text": "A <span>word</span>."}, "HTML, <span>. Write Markdown"),
+        ({"stem": "10-" + 9 * "very-" + "long"}, "letters; at most 50. Rename it"),
     ],
 )
-def test_a_notebook_that_kaggle_would_refuse_is_told_what_to_change(
-    tmp_path, changes, message
-):
-    assert message in kernel_problems(tmp_path, **changes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"id": "five-models"}, "Write owner/name"),
-        ({"id": "ada/five"}, "'five' in the id has 4 letters. Use 6 to 50"),
-        ({"title": "Five"}, "the title 'Five' has 4 letters. Use 6 to 50"),
-        ({"title": "-"}, "the title '' has 0 letters"),
-        ({"title": "INSERT_TITLE_HERE"}, "Replace INSERT_"),
-        ({"subtitle": "Short"}, "the subtitle 'Short' has 5 letters. Use 20 to 80"),
-        ({"licenses": "-"}, "licenses lists 0. Kaggle takes exactly one"),
-        ({"licenses": [{"name": "other"}] * 2}, "licenses lists 2"),
-        ({"licenses": [{"name": "MIT"}]}, "knows no licence 'MIT'. Use 'other'"),
-        ({"resources": [{"path": "b.csv"}]}, "resources names 'b.csv', which is not in"),
-        ({"resources": [{"path": "a.csv"}] * 2}, "resources names 'a.csv' twice"),
-    ],
-)
-def test_a_dataset_that_kaggle_would_refuse_is_told_what_to_change(
-    tmp_path, changes, message
-):
-    assert message in dataset_problems(tmp_path, **changes)
-
-
-def test_metadata_that_cannot_be_read_is_named(tmp_path):
-    (problem,) = make_kaggle.kernel_problems(tmp_path)
-    assert "kernel-metadata.json is missing" in problem
-    (tmp_path / "dataset-metadata.json").write_text("{")
-    (problem,) = make_kaggle.dataset_problems(tmp_path)
-    assert "is no JSON" in problem
+def test_what_kaggle_would_refuse_or_show_raw_is_named(tmp_path, given, message):
+    found = problems(tmp_path, **given)
+    assert message in found
+    assert bool(found) == bool(message)
 
 
 def test_a_wheel_with_data_or_compiled_parts_is_refused(tmp_path):
-    (tmp_path / "srlib-1-cp312-none-linux_x86_64.whl").write_bytes(b"0" * 200_001)
-    found = dataset_problems(tmp_path)
+    (tmp_path / "dataset").mkdir()
+    wheel = tmp_path / "dataset" / "srlib-1-cp312-none-linux_x86_64.whl"
+    wheel.write_bytes(b"0" * 200_001)
+    found = problems(tmp_path)
     assert "200001 bytes, more than 200000" in found
     assert "is not pure Python" in found
 

@@ -6,8 +6,7 @@ With ``--push`` it is published, and the answers are read.
 
 NAME is the account on Kaggle. The dataset holds the wheel of srlib, two small packages that
 Kaggle's image may lack, the sample, the records and the weights. Nothing in dist is
-committed. What Kaggle's command line asks of the metadata is checked here first, since it
-lets half of it pass in silence (kaggle 2.2.5; see also `failures`).
+committed. Kaggle's command line lets much pass in silence (kaggle 2.2.5): see `failures`.
 """
 
 from __future__ import annotations
@@ -107,11 +106,8 @@ def make(owner: str, dist: Path = DIST) -> list[Path]:
     write_dataset(owner, dist / "dataset")
     paths = first_cell.numbered()
     folders = [write_chapter(path, owner, dist / path.stem) for path in paths]
-    problems = [*dataset_problems(dist / "dataset")]
-    for folder in folders:
-        problems += kernel_problems(folder)
-    if problems:
-        raise KaggleError("\n".join(problems))
+    if found := list(problems(dist, folders)):
+        raise KaggleError("\n".join(found))
     size = sum(path.stat().st_size for path in (dist / "dataset").rglob("*"))
     print(
         f"Wrote {shown(dist)}: the dataset ({size / 1e6:.0f} MB), {len(folders)} chapters."
@@ -271,159 +267,26 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-# --- The rules of Kaggle -----------------------------------------------------------------
-
-LICENCES = {
-    "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-SA-4.0",
-    "apache-2.0", "GPL-2.0", "GPL-3.0", "LGPL-3.0", "AGPL-3.0", "ODbL-1.0", "DbCL-1.0",
-    "other", "unknown",
-}  # fmt: skip
-RETIRED = {"nvidiateslap100": MACHINE, "tpuv38": "TpuV5E8"}
-#: Names of fields, the count of parts that they allow, and how these are written.
-SOURCES = {
-    "dataset_sources": ((2, 3), "owner/name or owner/name/version"),
-    "kernel_sources": ((2, 3), "owner/name or owner/name/version"),
-    "model_sources": ((5,), "owner/model/framework/variation/version"),
-}
-KERNEL_FIELDS = {
-    "id", "id_no", "title", "code_file", "language", "kernel_type", "is_private",
-    "enable_gpu", "enable_tpu", "enable_internet", "dataset_sources", "competition_sources",
-    "kernel_sources", "model_sources", "keywords", "docker_image_pinning_type",
-    "docker_image", "machine_shape",
-}  # fmt: skip
+# --- What Kaggle would refuse, or show raw -----------------------------------------------
 
 
-def kernel_problems(folder: Path) -> Iterator[str]:
-    """Find what Kaggle would refuse of a notebook's folder, or not do as meant."""
-    file = folder / "kernel-metadata.json"
-    found, problem = read_json(file)
-    if problem:
-        yield problem
-        return
-    say = f"{file}: "
-    for name in sorted(found.keys() - KERNEL_FIELDS):
-        yield f"{say}{name} is no field that Kaggle reads. Correct its name or remove it."
-    yield from (say + text for text in id_problems(found, parts=2, shortest=5))
-    title = found.get("title", "")
-    if len(title) < 5 or len(title) > 50:
-        yield f"{say}the title {title!r} has {len(title)} letters. Use 5 to 50."
-    elif slugify(title) != str(found.get("id", "")).split("/")[-1]:
-        yield (
-            f"{say}the title {title!r} makes the address {slugify(title)!r}, not that of "
-            f"the id {found.get('id')!r}. Change one of them."
-        )
-    code = found.get("code_file")
-    if not code or not (folder / code).is_file():
-        yield f"{say}code_file names {code!r}, which is not in {folder}. Name a file there."
-    yield from (say + text for text in choice_problems(found))
-    yield from (say + text for text in source_problems(found))
-    for name in ("is_private", "enable_gpu", "enable_tpu", "enable_internet"):
-        if str(found.get(name)).lower() not in ("true", "false"):
-            yield (
-                f"{say}{name} is {found.get(name)!r}. Write true or false: without it the "
-                "command line takes a default that its manual does not tell."
-            )
-    if code and (folder / code).suffix == ".ipynb" and (folder / code).is_file():
-        notebook = nbformat.read(folder / code, as_version=4)
-        yield from (f"{folder / code}: {text}" for text in markup_problems(notebook))
+def problems(dist: Path, folders: list[Path]) -> Iterator[str]:
+    """Find it: too long a title, markup that it does not know, a wheel with data in it.
 
-
-def dataset_problems(folder: Path) -> Iterator[str]:
-    """Find what Kaggle would refuse of a dataset's folder, or not do as meant."""
-    file = folder / "dataset-metadata.json"
-    found, problem = read_json(file)
-    if problem:
-        yield problem
-        return
-    say = f"{file}: "
-    yield from (say + text for text in id_problems(found, parts=2, shortest=6))
-    lengths = {"title": (6, 50), "subtitle": (20, 80)}
-    for name, (least, most) in lengths.items():
-        text = found.get(name, "")
-        if (text or name == "title") and not least <= len(text) <= most:
-            yield (
-                f"{say}the {name} {text!r} has {len(text)} letters. Use {least} to {most}."
-            )
-    licences = [entry.get("name") for entry in found.get("licenses", [])]
-    if len(licences) != 1:
-        yield f"{say}licenses lists {len(licences)}. Kaggle takes exactly one."
-    for name in licences:
-        if name not in LICENCES:
-            yield (
-                f"{say}Kaggle knows no licence {name!r}. Use 'other' and name it in the "
-                f"description, or one of {', '.join(sorted(LICENCES))}."
-            )
-    paths = [entry.get("path") for entry in found.get("resources", [])]
-    for path in dict.fromkeys(paths):
-        if not path or not (folder / path).exists():
-            yield f"{say}resources names {path!r}, which is not in {folder}. Remove it."
-        if paths.count(path) > 1:
-            yield f"{say}resources names {path!r} twice. Remove one."
-    for wheel in folder.glob("srlib-*.whl"):
+    The rest of the metadata is written above, and is the same for every chapter.
+    """
+    for folder in folders:
+        title = kernel_title(folder.name)
+        if len(title) > 50:
+            yield f"{folder}: {title!r} has {len(title)} letters; at most 50. Rename it."
+        notebook = nbformat.read(folder / f"{folder.name}.ipynb", as_version=4)
+        yield from (f"{folder}: {text}" for text in markup_problems(notebook))
+    for wheel in (dist / "dataset").glob("srlib-*.whl"):
         size = wheel.stat().st_size
         if size > MAX_WHEEL:
             yield f"{wheel} has {size} bytes, more than {MAX_WHEEL}. Take out what is data."
         if not wheel.name.endswith("-py3-none-any.whl"):
             yield f"{wheel} is not pure Python. Build it without compiled parts."
-
-
-def read_json(file: Path) -> tuple[dict[str, Any], str]:
-    """Read metadata; return it, or what is wrong with the file."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8")), ""
-    except OSError:
-        return {}, f"{file} is missing. `make kaggle` writes it."
-    except ValueError as error:
-        return {}, f"{file} is no JSON: {error}. Correct it there."
-
-
-def id_problems(found: dict[str, Any], parts: int, shortest: int) -> Iterator[str]:
-    """Check the id, ``owner/name``."""
-    name = str(found.get("id", ""))
-    pieces = name.split("/")
-    if "INSERT_" in name or "INSERT_" in str(found.get("title", "")):
-        yield f"the id {name!r} or the title still has a placeholder. Replace INSERT_..."
-    elif len(pieces) != parts or not all(pieces):
-        yield f"the id is {name!r}. Write owner/name, without a version."
-    elif not shortest <= len(pieces[1]) <= 50:
-        yield (
-            f"the name {pieces[1]!r} in the id has {len(pieces[1])} letters. "
-            f"Use {shortest} to 50."
-        )
-
-
-def choice_problems(found: dict[str, Any]) -> Iterator[str]:
-    """Check the fields that take one of a few words."""
-    choices = {
-        "language": ("python", "r", "rmarkdown"),
-        "kernel_type": ("script", "notebook"),
-        "docker_image_pinning_type": ("original", "latest", None),
-    }
-    for name, allowed in choices.items():
-        if found.get(name) not in allowed:
-            words = ", ".join(word for word in allowed if word)
-            yield f"{name} is {found.get(name)!r}. Write one of: {words}."
-    machine = str(found.get("machine_shape", "")).lower()
-    if machine in RETIRED:
-        yield (
-            f"machine_shape is {found['machine_shape']!r}, which Kaggle has no more. "
-            f"Write {RETIRED[machine]!r}."
-        )
-    elif not machine and str(found.get("enable_gpu")).lower() == "true":
-        yield f"enable_gpu without machine_shape: Kaggle chooses. Write {MACHINE!r}."
-    if found.get("docker_image") and found.get("docker_image_pinning_type"):
-        yield "docker_image and docker_image_pinning_type are both given. Remove one."
-
-
-def source_problems(found: dict[str, Any]) -> Iterator[str]:
-    """Check the names of what is attached."""
-    for field, (counts, form) in SOURCES.items():
-        for source in found.get(field, []):
-            pieces = source.split("/")
-            if pieces[0] in ("datasets", "code", "models"):
-                yield f"{field} names {source!r}. Leave out {pieces[0] + '/'!r} in front."
-            elif len(pieces) not in counts or not all(pieces):
-                yield f"{field} names {source!r}. Write {form}."
 
 
 HTML = re.compile(r"</?(?!details\b|summary\b)[a-z][a-z0-9]*\b[^>]*>")
