@@ -18,7 +18,7 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 PYTEST = $(BIN)/python -m pytest
 UNIT = $(PYTEST) --doctest-modules srlib tests
-NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300
+NBVAL = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=1200
 
 .PHONY: help book pdf serve test units thorough check lint chapters lab lock format benchmark kaggle clean
 .DEFAULT_GOAL = help

@@ -13,7 +13,7 @@ from srlib import zoo
 from srlib.runs import results, verdicts
 from tools.notebooks.chapters import CHAPTERS
 
-FINALS = ("basic", "residual", "atrous", "efficientnet_4", "depth_to_space")
+FINALS = zoo.FINALS
 CEILING = {
     "basic": {"x2": "2x2 ceiling", "x4": "4x4 ceiling"},
     "residual": {"x2": "2x2 ceiling", "x4": "2x2 ceiling"},
