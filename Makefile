@@ -6,8 +6,7 @@
 # for make's language or the shell's.
 PASSED = $(foreach name,ALL BOOK_BRANCH BOOK_REPOSITORY BOOK_URL OWNER PUSH PYTHON,\
   $(if $(filter-out undefined,$(origin $(name))),$(name)))
-$(foreach name,$(PASSED),$(eval override $(name) := $$(value $(name))))
-export $(PASSED)
+$(foreach name,$(PASSED),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 VENV = .venv
 BIN = $(VENV)/bin
