@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 
 import pytest
@@ -197,6 +198,17 @@ def test_what_the_digest_looks_for_is_there():
     for name in provenance.NOT_FOLLOWED:
         path = provenance.REPOSITORY.joinpath(*name.split("."))
         assert path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def test_a_module_does_at_its_top_only_what_the_digest_sees():
+    """It defines; a loop there, or a choice between two definitions, would go unseen."""
+    seen = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign | ast.Expr
+    for path in provenance.PACKAGE.rglob("*.py"):
+        if path.name != "__main__.py" and path.parent.name != "exercises":
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                typing_only = isinstance(node, ast.If) and "TYPE_" in ast.unparse(node.test)
+                known = isinstance(node, seen | ast.Import | ast.ImportFrom)
+                assert known or typing_only, f"{path}:{node.lineno}"
 
 
 def test_the_lock_counts_only_what_can_change_a_number(library):

@@ -168,6 +168,7 @@ def test_a_run_that_is_done_is_only_read(photos, places, monkeypatch):
     assert again.per_image["x2"] == pytest.approx(first.per_image["x2"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_deleted_record_is_made_again_and_equal(photos, places):
     first = runner.run(tiny(1), photos, **places)
     runner.record_file(tiny(1), "sample", places["folder"]).unlink()
@@ -546,6 +547,7 @@ def tiny_plan(monkeypatch, tmp_path):
     return ["run", "--plan", "seeds", "--data", str(data.sample_folder())]
 
 
+@pytest.mark.slow
 def test_one_command_does_a_plan_and_makes_a_deleted_record_again(tiny_plan, tmp_path):
     assert cli.main(tiny_plan) == 0
     records = sorted((tmp_path / "results" / "sample").glob("*.json"))
@@ -555,6 +557,7 @@ def test_one_command_does_a_plan_and_makes_a_deleted_record_again(tiny_plan, tmp
     assert records[0].exists()
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_what_is_done(tiny_plan, tmp_path, monkeypatch, capfd):
     run = runner.run
 

@@ -186,6 +186,7 @@ def test_the_same_seeds_give_the_same_numbers_and_other_seeds_others(trained, tr
         assert np.abs(np.subtract(other["loss"], curves["loss"])).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_first_epoch_goes_on_where_a_run_was_interrupted(train, val):
     """At rest each epoch's mean over batches tells how the photos were batched."""
 
@@ -347,6 +348,7 @@ class StopAfter(keras.callbacks.Callback):
         self.epoch -= 1
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_with_the_same_numbers(make_pairs, tmp_path):
     train, val = make_pairs(5), make_pairs(2, seed=1)
     file = tmp_path / "run.npz"
