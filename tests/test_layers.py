@@ -88,17 +88,3 @@ def test_only_what_needs_tensorflow_loads_it():
     command = [sys.executable, "-c", code, *names]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.stdout.splitlines() == names, run.stderr
-
-
-@pytest.mark.slow
-def test_a_saved_network_loads_in_plain_keras_after_one_import():
-    folder = PACKAGE.parent / "data" / "weights"
-    code = (
-        "import pathlib, sys, keras, srlib.models\n"
-        "for file in pathlib.Path(sys.argv[1]).glob('*.keras'):\n"
-        "    print(keras.models.load_model(file).count_params())"
-    )
-    command = [sys.executable, "-c", code, folder]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert len(run.stdout.split()) == len(list(folder.glob("*.keras"))) > 0

@@ -327,3 +327,11 @@ def test_a_saved_network_loads_safely_in_a_fresh_process_and_draws_the_same(tmp_
             assert loaded["trainable"] == count(model.trainable_weights)
             for head, picture in draw(model, lr).items():
                 assert np.abs(loaded[head] - picture).max() < 1e-6
+
+
+def test_a_residual_block_that_learned_nothing_hands_on_its_input():
+    x = keras.Input((None, None, 32))
+    model = keras.Model(x, models.residual_block(x))
+    model.set_weights([0 * weight for weight in model.get_weights()])
+    given = np.arange(4 * 32, dtype="float32").reshape(1, 2, 2, 32)
+    np.testing.assert_array_equal(model(given), given)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,12 @@ def test_what_a_page_names_exists(page):
     assert [file for file in files if not file.is_file()] == []
     targets = set(re.findall(r"^(\w+):", text("Makefile"), flags=re.MULTILINE))
     assert set(re.findall(r"`make (\w+)", text(page))) <= targets
+
+
+@pytest.mark.slow
+def test_the_readmes_python_runs_in_a_fresh_process():
+    """A saved network loads in plain Keras after the one import that it names."""
+    (code,) = re.findall(r"```python\n(.*?)```", text("README.md"), flags=re.DOTALL)
+    command = [sys.executable, "-c", f"{code}\nprint(network.name)"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "depth_to_space\n", done.stderr
