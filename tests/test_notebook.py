@@ -56,6 +56,8 @@ def test_pixels_are_stored_twice_as_dense_as_they_are_displayed(shown, as_jpeg, 
     notebook.show(ax, "sample, RGB", as_jpeg=as_jpeg)
     image = Image.open(io.BytesIO(shown[0].data))
     assert (image.format, image.size) == (kind, (800, 400))
+    if as_jpeg:
+        assert image.quantization[0][0] == 4  # as quality 88 has it
     _, metadata = shown[0]._repr_mimebundle_()
     assert metadata == {f"image/{kind.lower()}": {"width": 400}}
     assert plt.get_fignums() == []
