@@ -108,10 +108,10 @@ def colab(machine, kaggle_dist, tmp_path):
 def address(tmp_path_factory):
     """The address of a repository that holds of the course what a notebook needs."""
     folder = tmp_path_factory.mktemp("repository")
-    no_caches = shutil.ignore_patterns("__pycache__", "voc2007", "runs")
-    for part in ("srlib", "data"):
+    no_caches = shutil.ignore_patterns("__pycache__")
+    for part in ("srlib", "data/sample", "data/results", "data/weights"):
         shutil.copytree(ROOT / part, folder / part, ignore=no_caches)
-    (folder / "tools").mkdir()
+    (folder / "tools/kaggle").mkdir(parents=True)
     shutil.copyfile(ROOT / "tools/kaggle/colab.txt", folder / "tools/kaggle/colab.txt")
     git = ("git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org")
     run(*git, "init", "-q")
