@@ -41,8 +41,9 @@ FILES = {
     "plots": "from srlib.runs import results as r\nINK, RED = 1, 2\n"
     "def row():\n    return r.mean(INK)\ndef late():\n    import srlib.models as m\n"
     "    return m.basic()\n",
-    "data": "def sample_folder():\n    return 1\n",
+    "data": "from srlib.sources.photos import sample_folder\n",
     "sources/__init__": "",
+    "sources/photos": "def sample_folder():\n    return 1\n",
     "sources/download": "def fetch():\n    return 'a mirror'\n",
     "sources/backbone": "WEIGHTS_FOLDER = 1\ndef load():\n    return WEIGHTS_FOLDER\n",
     "runs/__init__": "",

@@ -41,8 +41,8 @@ TABLE = "srlib.zoo"
 RECORDS = "srlib.runs.results.load"
 #: What reads other files of ``data``, and which. Of weights their sums are enough.
 FILES = {
-    "srlib.data.sample_folder": "sample/SHA256SUMS",
-    "srlib.sources.backbone.WEIGHTS_FOLDER": "weights/*[sS][hH][aA]256*",
+    "srlib.sources.photos.sample_folder": "sample/SHA256SUMS",
+    "srlib.sources.backbone.WEIGHTS_FOLDER": "weights/*.sha256",
     "srlib.runs.speed.load": "results/benchmark.json",
 }
 

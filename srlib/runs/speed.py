@@ -12,7 +12,7 @@ FILE = places.course_data() / "results" / "benchmark.json"
 
 
 def load(file: Path = FILE) -> dict[str, Any]:
-    """Read the benchmark: its ``machine``, and its ``parts`` (``tools/speed/measurements.py``).
+    """Read the benchmark: its ``machine``, and its ``parts`` (see `tools.speed`).
 
     Raises
     ------
