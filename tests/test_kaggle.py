@@ -145,9 +145,9 @@ def test_what_kaggle_would_refuse_or_show_raw_is_named(tmp_path, given, message)
 def test_a_wheel_with_data_or_compiled_parts_is_refused(tmp_path):
     (tmp_path / "dataset").mkdir()
     wheel = tmp_path / "dataset" / "srlib-1-cp312-none-linux_x86_64.whl"
-    wheel.write_bytes(b"0" * 200_001)
+    wheel.write_bytes(b"0" * (make_kaggle.MAX_WHEEL + 1))
     found = problems(tmp_path)
-    assert "200001 bytes, more than 200000" in found
+    assert "bytes, more than 250000" in found
     assert "is not pure Python" in found
 
 
