@@ -40,12 +40,11 @@ check: lint  ## the fast part: lint, doctests, tests that take seconds
 units: lint  ## all tests of the code, without the chapters
 	$(UNIT) -m "not thorough"
 
-test: units  ## all tests of the code; every chapter executed and compared
-	$(NBVAL) chapters
-
-thorough: $(INSTALLED)  ## every chapter with its exercises solved, compared; one on Kaggle
+test: units  ## all tests of the code; every chapter executed, its exercises solved, compared
 	$(BIN)/python -m tools.notebooks.solve
 	$(NBVAL) _build/solved
+
+thorough: $(INSTALLED)  ## what takes minutes more: a chapter on a pretend Kaggle, many networks
 	$(UNIT) -m thorough
 
 lint: $(INSTALLED)  ## ruff, over the code and the notebooks
