@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from exercise_answers import Wrong
 from srlib import data, metrics, models, training
+from srlib.exercises import ch07
 
 #: Their solutions train a network: executed with the whole chapter only.
 SLOW = {"q7"}
@@ -24,9 +25,8 @@ def names():
         "models": models,
         "training": training,
         "photos": photos,
-        "some": train[:20],
-        "val": val,
-        "won": np.array([0.0002, -0.0001]),
+        "some": train[:12],
+        "val": val[:8],
         "colours_and_blocks": colours_and_blocks,
     }
 
@@ -89,9 +89,39 @@ def back_again(weights):
 # --- q6 ---
 
 
+def look(steps):
+    def stacked(colours):
+        moved = [np.roll(colours[..., :3], step, (1, 2)) for step in steps]
+        return np.concatenate([colours, *moved], axis=-1)
+
+    return stacked
+
+
+UP_AND_DOWN = [(1, 0), (-1, 0)]
+FOUR = look([*UP_AND_DOWN, (0, 1), (0, -1)])
+
+
 def measured(**changes):
-    honest = {"colour alone": 0.0, "with neighbours": 1.2, "conclusion": "c"}
-    return {**honest, **{name.replace("_", " "): value for name, value in changes.items()}}
+    """Make a function that makes an answer, right but for some changes."""
+
+    def make(names):
+        pairs = {"fitted on": names["some"], "scored on": names["val"]}
+        right = ch07._won(FOUR, *pairs.values())
+        honest = {"look": FOUR, **pairs, "won": right, "conclusion": "c"}
+        for name, change in changes.items():
+            honest[name.replace("_", " ")] = change(honest) if callable(change) else change
+        return honest
+
+    return make
+
+
+def psnr(honest):
+    ceiling = metrics.ceiling_psnr(data.as_float(honest["scored on"].x4), 2)
+    return honest["won"] + ceiling.mean()
+
+
+def own_score(honest):
+    return ch07._won(FOUR, honest["fitted on"], honest["fitted on"])
 
 
 # --- q7 ---
@@ -160,14 +190,19 @@ WRONG = {
             lambda kernel: stamped(kernel).transpose(0, 1, 3, 2),
             "channels out before channels in",
         ),
+        Wrong("rows only", lambda kernel: stamped(kernel[:, ::-1]), "turn the rows only"),
+        Wrong(
+            "turned again", lambda k: stamped(k, False)[::-1, ::-1], "blocks of 2x2, too"
+        ),
         Wrong("side by side", side_by_side, "Stamps of neighbours are 2 pixels"),
         Wrong("the kernel", lambda kernel: kernel, "to have the shape"),
     ],
     "q4": [
         Wrong("five", stamps(5), "as 1, 1.5, 1.5, 2.25"),
         Wrong("started evenly", stamps(3, kernel_initializer="ones"), "as 1, 2, 2, 4"),
-        Wrong("stride 1", stamps(3, strides=1), "into `(1, 12, 12, 3)`"),
-        Wrong("no padding", stamps(4, padding="valid"), "into `(1, 26, 26, 3)`"),
+        Wrong("stride 1", stamps(3, strides=1), "into `(1, 12, 12, 5)`"),
+        Wrong("no padding", stamps(4, padding="valid"), "into `(1, 26, 26, 5)`"),
+        Wrong("always three", lambda filters: stamps(4)(3), "where `filters` is 5"),
         Wrong("repeats", lambda filters: keras.layers.UpSampling2D(2), "no weights"),
         Wrong("the picture", lambda filters: np.zeros((2, 2)), "to return a layer"),
     ],
@@ -179,14 +214,31 @@ WRONG = {
         Wrong("old axes", lambda w: ported(w).transpose(3, 2, 0, 1), "Keras wants"),
     ],
     "q6": [
-        Wrong("nothing gained", measured(conclusion="a"), "does not follow"),
-        Wrong("nothing there", measured(with_neighbours=0.01), "does not follow"),
-        Wrong("train longer", measured(conclusion="b"), "Training does not give it one"),
-        Wrong("PSNR", measured(with_neighbours=27.4), "looks like a PSNR"),
-        Wrong("old map", measured(with_neighbours=0.0), "to every digit"),
-        Wrong("moved otherwise", measured(with_neighbours=-2.0), "it is worse"),
-        Wrong("each photo", measured(with_neighbours=np.ones(24)), "to be one number"),
-        Wrong("a sentence", measured(conclusion="they help"), "one of the letters"),
+        Wrong("nothing gained", None, "does not follow", measured(conclusion="a")),
+        Wrong("train longer", None, "Training does not give", measured(conclusion="B")),
+        Wrong("invented", None, "The check measured", measured(won=0.31)),
+        Wrong("PSNR", None, "That is a PSNR", measured(won=psnr)),
+        Wrong("negated", None, "the wrong sign", measured(won=lambda h: -h["won"])),
+        Wrong("of its own photos", None, "that it was fitted on", measured(won=own_score)),
+        Wrong(
+            "scored on some",
+            None,
+            "score on `val`",
+            measured(scored_on=lambda h: h["fitted on"]),
+        ),
+        Wrong(
+            "two neighbours",
+            None,
+            "Which pixels do you",
+            measured(look=lambda h: look(2 * UP_AND_DOWN)),
+        ),
+        Wrong(
+            "eight",
+            None,
+            "`(2, 5, 6, 28)`",
+            measured(look=lambda h: look([*np.ndindex(2, 4)])),
+        ),
+        Wrong("each photo", None, "to be one number", measured(won=lambda h: np.ones(24))),
     ],
     "q7": [
         Wrong("woven", None, "into a pattern", handed_in(lambda: small(24))),
