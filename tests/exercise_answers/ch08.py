@@ -50,9 +50,37 @@ def only_rewritten(errors, weights):
 # --- q4 ---
 
 
+def arrows(model):
+    """Pretend: two arrows that lie as far apart as the network's seed and wire say."""
+    angle = float(model.get_weights()[0].ravel()[0]) + model.count_params() / 2e4
+    return np.array([1.0, 0.0]), np.array([np.cos(angle), np.sin(angle)])
+
+
+def cosine(one, other):
+    return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+
+
 def measured(**changes):
-    honest = {"wire": [0.9, 0.95, 0.99], "cut": [0.1, -0.2, 0.3], "conclusion": "a"}
-    return {**honest, **changes}
+    """Make a function that makes an answer, right but for some changes."""
+
+    def make(names):
+        build = names["models"].build
+        lists = {
+            name: [
+                cosine(*arrows(build("depth_to_space", seed=s, **how))) for s in range(3)
+            ]
+            for name, how in {"wire": {}, "cut": {"x4_from": "trunk"}}.items()
+        }
+        wire, cut = lists.values()
+        true = "a" if min(wire) > max(cut) else "b" if max(wire) < min(cut) else "c"
+        honest = {"cosine": cosine, "arrows": arrows, **lists, "conclusion": true}
+        return {**honest, **{name: change(honest) for name, change in changes.items()}}
+
+    return make
+
+
+def shifted(one, other):
+    return np.corrcoef(one, other)[0, 1]
 
 
 # --- q5 ---
@@ -75,7 +103,10 @@ def two_outputs(stop=None, apart=False):
         halt = keras.ops.stop_gradient
         x = halt(x) if stop == "both" else x
         x2 = models.conv(halt(x) if stop == "x2" else x, 3, 1, name="x2")
-        x4 = models.conv(models.upsample(body(lr) if apart else x), 3, 1)
+        seen = body(lr) if apart else x
+        if apart == "beside":
+            seen = keras.layers.Concatenate()([seen, halt(x)])
+        x4 = models.conv(models.upsample(seen), 3, 1)
         x4 = halt(x4) if stop == "behind" else x4
         x4 = keras.layers.Identity(name="x4")(x4)
         return keras.Model(lr, {"x2": x2, "x4": x4})
@@ -141,19 +172,12 @@ WRONG = {
         Wrong("a number", 100, "in quotes"),
     ],
     "q2": [
-        Wrong("at both", lambda a, b: a[0] > b[0] and a[1] > b[1], "more at both outputs"),
+        Wrong("at both", lambda a, b: a[0] > b[0] and a[1] > b[1], "better at one output"),
         Wrong("or equal", lambda a, b: a[0] >= b[0] and a[1] >= b[1], "that one beats it"),
-        Wrong("mean", lambda a, b: np.mean(a) > np.mean(b), "the mean of both"),
-        Wrong("at one", lambda a, b: a[0] > b[0] or a[1] > b[1], "is not enough"),
+        Wrong("mean", lambda a, b: np.mean(a) > np.mean(b), "in the mean of both"),
         Wrong("as tuples", lambda a, b: a > b, "entries of two tuples"),
-        Wrong("first only", lambda a, b: a[0] > b[0], "the first output only"),
-        Wrong(
-            "turned round",
-            lambda a, b: b[0] >= a[0] and b[1] >= a[1] and a != b,
-            "The other way round",
-        ),
-        Wrong("never", lambda a, b: False, "For a = "),
-        Wrong("a number", lambda a, b: a[0] - b[0], "Expected `True` or `False`"),
+        Wrong("turned round", lambda a, b: b[0] >= a[0] and b[1] >= a[1], "better at both"),
+        Wrong("a number", lambda a, b: a[0] - b[0], "to be `True` or `False`"),
         Wrong("the answer itself", True, "Expected a function"),
     ],
     "q3": [
@@ -182,18 +206,32 @@ WRONG = {
             "You square the mean",
         ),
         Wrong("mean", lambda e, w: weighted(np.mean)(e, w) / 2, "mean over the outputs"),
-        Wrong("x2 alone", lambda e, w: w["x2"] * np.mean(e["x2"] ** 2), "make 0.005"),
+        Wrong("x2 alone", lambda e, w: w["x2"] * np.mean(e["x2"] ** 2), "Only x2"),
+        Wrong(
+            "in the order of the weights",
+            lambda e, w: sum(map(lambda k, v: k * np.mean(v**2), w.values(), e.values())),
+            "the output of its name",
+        ),
         Wrong("no weights", lambda e, w: sum((v**2).mean() for v in e.values()), "gone"),
         Wrong("by head", lambda e, w: dict.fromkeys(e, 0.0), "to be one number"),
     ],
     "q4": [
-        Wrong("inner product", measured(wire=[3.1, 0.2, 0.5]), "divide the inner product"),
-        Wrong("one network", measured(wire=[0.9, 0.9, 0.9]), "are equal"),
-        Wrong("not cut", measured(cut=[0.9, 0.95, 0.99]), "Both lists are the same"),
-        Wrong("does not follow", measured(conclusion="b"), "does not follow"),
-        Wrong("too careful", measured(conclusion="c"), "cannot tell"),
-        Wrong("two seeds", measured(cut=[0.1, 0.2]), "have the shape"),
-        Wrong("a sentence", measured(conclusion="it ties them"), "one of the letters"),
+        Wrong("not divided", None, "by both lengths", measured(cosine=lambda h: np.dot)),
+        Wrong("correlation", None, "the correlation", measured(cosine=lambda h: shifted)),
+        Wrong("exchanged", None, 'cosines of "cut"', measured(wire=lambda h: h["cut"])),
+        Wrong(
+            "absolute", None, "signs have gone", measured(wire=lambda h: np.abs(h["wire"]))
+        ),
+        Wrong(
+            "invented", None, "the check measures", measured(cut=lambda h: [0.1, 0, 0.3])
+        ),
+        Wrong(
+            "does not follow",
+            None,
+            "does not follow",
+            measured(conclusion=lambda h: "a" if h["conclusion"] != "a" else "b"),
+        ),
+        Wrong("two seeds", None, "have the shape", measured(cut=lambda h: [0.1, 0.2])),
     ],
     "q5": [
         Wrong("Model 1", None, "still hear both losses", model_1),
@@ -202,6 +240,7 @@ WRONG = {
         Wrong("behind x4", None, "No layer hears the loss of x4", two_outputs("behind")),
         Wrong("side by side", None, "two networks side by side", two_outputs(apart=True)),
         Wrong("the wrong one", None, "does not look at", two_outputs("x2")),
+        Wrong("a second trunk", None, "a way of its own", two_outputs(apart="beside")),
         Wrong("frozen", None, "are frozen", frozen),
         Wrong("the function", lambda: None, "hand in what it returns"),
     ],
@@ -210,7 +249,7 @@ WRONG = {
         Wrong("times a hundred", choice("mse", 30, 70), "or a multiple of them"),
         Wrong("one output", choice("mse", 1, 0), "is never trained"),
         Wrong("less than nothing", choice("mse", 1.3, -0.3), "A negative weight"),
-        Wrong("another loss", choice("mae"), 'It can be `"mse"` or `"psnr"`'),
+        Wrong("another loss", choice("mae"), 'one of the words `"mse"`, `"psnr"`'),
         Wrong("x2 alone", {"loss": "mse", "loss_weights": {"x2": 1}}, "no entry for x4"),
         Wrong("a trade", None, "a trade", trained_before([0.2] * 3, [-0.2] * 3)),
         Wrong("by luck", None, "undecided", trained_before([0.2] * 3, [0.2, 0.3, -0.1])),
