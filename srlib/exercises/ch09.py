@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from srlib import zoo
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 from srlib.runs import results, verdicts
+
+if TYPE_CHECKING:
+    import keras
 
 chapter = Chapter(9, "09-verdicts")
 progress = chapter.progress
@@ -70,10 +74,7 @@ def q1(answer: Any) -> str:
     """Outcome of four differences."""
     said = expect.mapping(answer, _DIFFERENCES)
     for letter, difference in _DIFFERENCES.items():
-        outcome = said[letter]
-        if not isinstance(outcome, str) or outcome not in _OUTCOMES:
-            listed = ", ".join(f'`"{name}"`' for name in _OUTCOMES)
-            raise NotYet(f"Each outcome is one of {listed}. What is ({letter})?")
+        outcome = expect.choose(said[letter], _OUTCOMES, f"({letter})")
         think = _NUDGES.get((letter, outcome), "go through the rule, question by question.")
         expect.that(
             outcome == difference.outcome, f'({letter}) is not "{outcome}": {think}'
@@ -117,21 +118,25 @@ def q2(answer: Any) -> str:
 
     slips = {
         "That is in proportion. But twice the photos do not halve the interval.": (
-            lambda wanted, width, count: count * width / wanted
+            lambda w, width, n: n * width / w
         ),
         "Upside down: a narrower interval takes more photos, not fewer.": (
-            lambda wanted, width, count: count * (wanted / width) ** 2
+            lambda w, width, n: n * (w / width) ** 2
         ),
         "You take the root of the ratio. The width goes with the root of the number, so "
-        "what does the number go with?": (
-            lambda wanted, width, count: count * (width / wanted) ** 0.5
-        ),
+        "what does the number go with?": lambda w, width, n: n * (width / w) ** 0.5,
         "That is how many photos come on top. Return all of them.": (
-            lambda wanted, width, count: right(wanted, width, count) - count
+            lambda w, width, n: right(w, width, n) - n
+        ),
+        "That is how many times as many. Times how many there are?": (
+            lambda w, width, n: right(w, width, 1)
+        ),
+        "Only the ratio is squared, not the number of photos.": (
+            lambda w, width, n: (n * width / w) ** 2
         ),
     }
-    cases = [(0.25, 0.5, 200), (0.125, 0.5, 24), (0.5, 0.25, 400)]
-    expect.agree_on(answer, right, cases, slips)
+    cases = [(0.2, 0.5, 200), (0.3, 0.2, 450), (0.4, 0.5, 96)]
+    expect.agree_on(answer, right, cases, slips, tolerance=0.005)
     return "Half the width costs four times the photos. The seeds are another matter."
 
 
@@ -174,45 +179,59 @@ def q2(answer: Any) -> str:
 )
 def q3(answer: Any) -> str:
     """Rows that are one and the same dictionary."""
-    record, methods = _Baselines(), ["nearest", "bilinear", "bicubic"]
-    rows = expect.mapping(expect.call(answer, record, methods), zoo.HEADS, "the table")
-    right = {
-        head: {m: float(record.baseline(head, m).mean()) for m in methods}
-        for head in zoo.HEADS
-    }
-    found: dict[str, dict[str, float]] = {}
-    for head in zoo.HEADS:
-        row = expect.mapping(rows[head], methods, f"the row of {head}")
-        for method, score in row.items():
-            if isinstance(score, np.ndarray) and score.size > 1:
-                raise NotYet(
-                    f"In the row of {head}, {method} has the scores of all photos. The "
-                    "table shows their mean."
-                )
-        found[head] = {
-            m: expect.number(v, f"{m} in the row of {head}") for m, v in row.items()
-        }
-    for head, other in (("x2", "x4"), ("x4", "x2")):
-        expect.that(
-            found[head] != right[other],
-            f"The row of {head} still shows the numbers of {other}. How many dictionaries "
-            "are there, one or two?",
-        )
-    for head in zoo.HEADS:
-        for method in methods:
-            expect.agree(
-                found[head][method], right[head][method], case=f"for {head}, {method}: "
-            )
+    methods = ["nearest", "bilinear", "bicubic"]
+    one, two = _Baselines(1), _Baselines(2)
+    first = expect.call(answer, one, methods)
+    before = expect.fresh(first)
+    second = expect.call(answer, two, methods)
+    expect.that(
+        expect.alike(first, before, tolerance=0),
+        "Make two tables, one after the other: the second one is written over the first. "
+        "What survives from call to call, a dictionary as a default value or outside?",
+    )
+    for record, table in ((one, before), (two, second)):
+        rows = expect.mapping(table, zoo.HEADS, "the table")
+        for head, other in zip(zoo.HEADS, zoo.HEADS[::-1], strict=True):
+            row = expect.mapping(rows[head], methods, f"the row of {head}")
+            for method, score in row.items():
+                if isinstance(score, np.ndarray) and score.size > 1:
+                    raise NotYet(
+                        f"In the row of {head}, {method} has the scores of all photos. The "
+                        "table shows their mean."
+                    )
+                slips = {
+                    f"The row of {head} still shows the numbers of {other}. How many "
+                    "dictionaries are there, one or two?": record.mean(other, method),
+                    "The table of a second record shows the numbers of the first.": (
+                        one.mean(head, method)
+                    ),
+                    "That is the median. The table shows the mean.": np.median(
+                        record.baseline(head, method)
+                    ),
+                }
+                expect.agree(
+                    score, record.mean(head, method), slips, digits=2,
+                    case=f"for {head}, {method}: ",
+                )  # fmt: skip
     return "Each output has a row of its own now."
 
 
 class _Baselines:
     """As much of a record as a table of baselines needs."""
 
+    per_image = dict.fromkeys(zoo.HEADS)
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
     def baseline(self, head: str, method: str) -> np.ndarray:
         """Return made-up scores, others for each output and method."""
-        rng = np.random.default_rng([len(method), *head.encode()])
+        rng = np.random.default_rng([self.seed, len(method), *head.encode()])
         return rng.uniform(18, 26, 12)
+
+    def mean(self, head: str, method: str) -> float:
+        """Return their mean."""
+        return float(self.baseline(head, method).mean())
 
 
 # --- 4 -----------------------------------------------------------------------------------
@@ -254,48 +273,77 @@ class _Baselines:
 )
 def q4(answer: Any) -> str:
     """Bootstrap that draws photos for each network apart."""
-    for seed in range(2):
-        rng = np.random.default_rng(seed)
-        a = rng.uniform(17, 29, 60)
-        b = a - rng.normal(0.2, 0.4, 60)
-        low, high = expect.array(
-            expect.call(answer, a, b, np.random.default_rng(9)), (2,), "the interval"
-        )
-        _judge_interval(a, b, low, high)
+    # Few photos, so that one more or less is seen; the first and the last unlike the rest.
+    a = np.array([24.9, 17.2, 28.1, 21.6, 19.3, 26.4, 21.0])
+    b = a - [3.1, 0.4, -0.6, 0.9, 0.1, -0.3, -1.9]
+    calls = [
+        expect.call(answer, a, b, np.random.default_rng(seed)) for seed in range(_CALLS)
+    ]
+    ends = [expect.array(one, (2,), "the interval") for one in calls]
+    low, high = found = np.mean(ends, axis=0)
+    shown = f"From {low:+.2f} to {high:+.2f}"
+    expect.that(high >= low, f"{shown}: the lower end comes first.")
+    right = _bootstrap(a, b)
+    width = np.ptp(right)
+    expect.that(
+        high - low > 0.1 * width,
+        f"{shown}: nothing moves. Are all photos drawn once, or the same ones each time?",
+    )
+    off = np.abs(found - right).max()
+    for message, slip in _slips(a, b).items():
+        away = np.abs(found - slip).max()
+        expect.that(away > min(off, 0.03 * width), f"{shown}. {message}")
+    expect.that(
+        off < (0.02 if np.ptp(ends, axis=0).any() else 0.06) * width,  # else: see below
+        f"{shown}. Expected about {right[0]:+.2f} to {right[1]:+.2f}: as many photos in "
+        "each draw as there are, any of them any number of times, 2000 draws, and the "
+        "middle 95 % of their means.",
+    )
+    expect.draws(answer, lambda rng: (a, b, rng))
     return "Both networks are now compared on the same photos, whatever photos are drawn."
 
 
-def _judge_interval(a: np.ndarray, b: np.ndarray, low: float, high: float) -> None:
-    """Compare an interval with the paired one, as far as chance allows."""
-    right_low, right_high = results.bootstrap_interval(a - b, draws=20_000)
-    right, width, mean = right_high - right_low, high - low, np.mean(a - b)
-    apart = right * np.sqrt(np.var(a) + np.var(b)) / np.std(a - b)
-    single = float(np.diff(np.quantile(a - b, [0.025, 0.975]))[0])
-    shown = f"{low:+.2f} to {high:+.2f}"
-    expect.that(high >= low, f"The interval goes from {shown}: the lower end comes first.")
-    expect.that(
-        abs(width / apart - 1) > 0.12,
-        f"From {shown}, though the networks differ by {mean:+.2f} dB on the mean and alike "
-        "on most photos. That is how it was: do both get the same photos in a draw?",
-    )
-    expect.that(
-        abs(width / single - 1) > 0.12,
-        f"From {shown}: that is where single photos lie. The question is where their mean "
-        "lies.",
-    )
-    expect.that(
-        width > 0.1 * right,
-        f"From {shown}: nothing moves. Are the same photos drawn each time?",
-    )
-    expect.that(
-        abs(low + high - 2 * mean) < right,
-        f"From {shown}, but the first network is {mean:+.2f} dB higher on these photos.",
-    )
-    expect.that(
-        abs(width / right - 1) < 0.12,
-        f"From {shown}. Expected about {right_low:+.2f} to {right_high:+.2f}: as many "
-        "photos in each draw as there are, and the middle 95 % of the means.",
-    )
+_CALLS = 12  # the mean of their ends varies by about 1 % of the width
+
+
+def _bootstrap(
+    a: np.ndarray,
+    b: np.ndarray,
+    count: int | None = None,
+    ends: tuple[float, float] = (0.025, 0.975),
+    photos: slice = slice(None),
+    of: Callable = np.mean,
+) -> np.ndarray:
+    """Draw so often that chance does not matter."""
+    differences = (a - b)[photos]
+    size = (50_000, len(a) if count is None else count)
+    chosen = np.random.default_rng(94).integers(len(differences), size=size)
+    return np.quantile(of(differences[chosen], axis=1), ends)
+
+
+def _slips(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the intervals of known mistakes, by the message for who made one."""
+    n = len(a)
+    one, two = np.random.default_rng(95).integers(n, size=(2, 50_000, n))
+    apart = np.quantile(a[one].mean(axis=1) - b[two].mean(axis=1), [0.025, 0.975])
+    mean = np.mean(a - b)
+    count = f"There are {n} photos: draw as many of them."
+    return {
+        "That is how it was: do both networks get the same photos in a draw?": apart,
+        "That is where single photos lie. Where does their mean lie?": np.quantile(
+            a - b, [0.025, 0.975]
+        ),
+        f"{count} One is missing in each draw.": _bootstrap(a, b, n - 1),
+        f"{count} The last one is never drawn.": _bootstrap(a, b, photos=slice(n - 1)),
+        f"{count} The first one is never drawn.": _bootstrap(a, b, photos=slice(1, None)),
+        "The upper end leaves out 5 %, not 2.5 %.": _bootstrap(a, b, ends=(0.025, 0.95)),
+        "The lower end leaves out 5 %, not 2.5 %.": _bootstrap(a, b, ends=(0.05, 0.975)),
+        "That is for `b` minus `a`.": _bootstrap(b, a),
+        "You have taken the mean away: the interval lies round 0.": _bootstrap(a, b) - mean,
+        "Those are medians of the photos drawn. Take their mean.": (
+            _bootstrap(a, b, of=np.median)
+        ),
+    }
 
 
 # --- 5 -----------------------------------------------------------------------------------
@@ -353,23 +401,7 @@ def _judge_interval(a: np.ndarray, b: np.ndarray, low: float, high: float) -> No
 )
 def q5(answer: Any) -> str:
     """Network that works at half the size and takes any size."""
-    import keras
-
-    if isinstance(answer, keras.Model):
-        sides = answer.inputs[0].shape[1:3]
-        expect.that(
-            set(sides) == {None},
-            f"Its input is fixed to {sides}. Begin with `models.photo_input()`, which "
-            "leaves height and width open.",
-        )
     model = networks.network(answer, ["x2"])
-    probe = keras.Model(model.input, [layer.output for layer in model.layers])
-    shapes = probe.compute_output_shape((1, networks.SIDE, networks.SIDE, 3))
-    expect.that(
-        any(len(s) == 4 and s[1] == networks.SIDE // 2 for s in shapes),
-        "It takes many sizes, but no layer works at half the photo's size. That was the "
-        "difficulty.",
-    )
     for height, width in ((24, 24), (61, 47), (33, 40), (7, 9)):
         size = f"{height}x{width}"
         try:
@@ -385,18 +417,49 @@ def q5(answer: Any) -> str:
             f"For a photo of {size}, x2 has {drawn.shape[1]}x{drawn.shape[2]} pixels. "
             f"Expected {2 * height}x{2 * width}: twice the photo's own size.",
         )
+    photo = np.random.default_rng(95).random((1, 64, 64, 3), np.float32)
+    drawn = _middle(model, photo)
+    moved = {by: _middle(model, np.roll(photo, by, (1, 2)), by) for by in (1, 2)}
+    expect.that(
+        not np.allclose(drawn, moved[1], atol=1e-5),
+        "It takes many sizes, but nothing that works at half the photo's size reaches x2. "
+        "That was the difficulty.",
+    )
+    expect.that(
+        np.allclose(drawn, moved[2], atol=1e-5),
+        "Something works at less than half the photo's size. Halve it once.",
+    )
+    swapped = photo.reshape(1, 64, 32, 2, 3)[:, :, :, ::-1].reshape(photo.shape)
+    expect.that(
+        not np.allclose(drawn, _middle(model, swapped), atol=1e-5),
+        "Both branches work at half the size: x2 is the same if neighbouring pixels are "
+        "exchanged. The second one works at the photo's own size.",
+    )
     return "It works at half the size, and no photo is too odd for it."
+
+
+def _middle(model: keras.Model, photo: np.ndarray, moved: int = 0) -> np.ndarray:
+    """Draw the middle of x2, on several random weights: on some an output is shut."""
+    drawn = []
+    place = slice(48 + 2 * moved, 80 + 2 * moved)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        with networks.other_weights(
+            model, lambda shape, rng=rng: rng.uniform(-0.2, 0.3, shape)
+        ):
+            x2 = np.asarray(model(photo, training=False)["x2"], np.float64)
+        x2 = x2[0, place, place]
+        drawn.append(x2 / (np.abs(x2).max() or 1))
+    return np.stack(drawn)
 
 
 # --- 6 -----------------------------------------------------------------------------------
 
 _CONCLUSIONS = {
-    "a": "both papers report the same verdicts",
-    "b": "on some claim one paper reports `confirmed` and the other `refuted`",
-    "c": "they differ, but wherever they do one of them says `open`",
+    "a": "both papers report the same",
+    "b": "of some pair one paper reports `higher` and the other `lower`",
+    "c": "they differ, but nowhere does one report `higher` and the other `lower`",
 }
-#: It asks networks and no records.
-_NOT_COMPARED = "C14"
 
 
 @chapter.exercise(
@@ -405,117 +468,110 @@ _NOT_COMPARED = "C14"
     difficulty=2,
     minutes=20,
     stub="""
-        def judge(seed):
-            few = results.select(records, seed=seed)
-            return {v.claim: v.status for v in ____}
+        def outcomes(seed):
+            few = verdicts.Evidence(results.select(records, seed=seed))
+            return {(a, b): ____ for a in zoo.TITLES for b in zoo.TITLES if a < b}
 
 
-        measured = {"seed 0": judge(0), "seed 1": judge(1)}
+        measured = {"seed 0": outcomes(0), "seed 1": outcomes(1)}
         measured |= {"changed": ____, "conclusion": ____}
     """,
     answer="measured",
     hints=(
-        "`verdicts.judge(evidence, ours, published)` made the chapter's list. What has to "
-        "stand in the place of `evidence`?",
-        "`verdicts.judge(verdicts.Evidence(few, long_runs), ours, published)`.",
+        "`verdicts.difference(first, second, head)` takes the runs of two networks. What "
+        "gives the runs of `a` among the `few`?",
+        '`verdicts.difference(few.runs(a), few.runs(b), "x2").outcome`.',
         '`one, two = measured["seed 0"], measured["seed 1"]`, then '
-        "`[claim for claim in one if one[claim] != two[claim]]`. Look what these say.",
+        "`[pair for pair in one if one[pair] != two[pair]]`. Look what these say.",
     ),
     solution="""
-        def judge(seed):
-            few = results.select(records, seed=seed)
-            evidence = verdicts.Evidence(few, long_runs)
-            judged = verdicts.judge(evidence, ours, published)
-            return {v.claim: v.status for v in judged}
+        def outcomes(seed):
+            few = verdicts.Evidence(results.select(records, seed=seed))
+            pairs = [(a, b) for a in zoo.TITLES for b in zoo.TITLES if a < b]
+            runs = {pair: (few.runs(pair[0]), few.runs(pair[1])) for pair in pairs}
+            return {p: verdicts.difference(*runs[p], "x2").outcome for p in pairs}
 
 
-        measured = {"seed 0": judge(0), "seed 1": judge(1)}
+        measured = {"seed 0": outcomes(0), "seed 1": outcomes(1)}
         one, two = measured["seed 0"], measured["seed 1"]
-        changed = [claim for claim in one if one[claim] != two[claim]]
-        opposed = any({one[c], two[c]} == {"confirmed", "refuted"} for c in changed)
+        changed = [pair for pair in one if one[pair] != two[pair]]
+        opposed = any({one[p], two[p]} == {"higher", "lower"} for p in changed)
         conclusion = "b" if opposed else "c" if changed else "a"
         measured |= {"changed": changed, "conclusion": conclusion}
     """,
     because="""
         The same networks, photos and code, and each paper's numbers are true. Only the
-        start was another one. With one seed "higher from every seed" is nearly always so,
-        or nearly always not: the rule loses its doubt, and the verdict becomes that of the
-        seed. Where a claim changes, one run of each network could not have decided it.
+        start was another one. With one seed "from every seed" is nearly always so: the rule
+        loses its doubt, and the outcome becomes that of the seed. Where it changes, one run
+        of each network could not have decided it.
     """,
     seconds=30,
 )
 def q6(answer: Any) -> str:
-    """Verdicts from one seed each."""
+    """Outcomes from one seed each."""
     found = expect.mapping(answer, ["seed 0", "seed 1", "changed", "conclusion"])
     records = results.load("voc2007", train_images=1000)
-    every = _statuses(records)
-    said = {}
+    every = _outcomes(records)
     for seed in (0, 1):
         name = f"seed {seed}"
-        right = _statuses(results.select(records, seed=seed))
-        said[name] = expect.mapping(found[name], right, f'the entry "{name}"')
-        compared = [c for c in right if c != _NOT_COMPARED]
-        if any(_text(said[name][c]) not in right[c] for c in compared):
-            expect.that(
-                any(_text(said[name][c]) not in every[c] for c in compared),
-                f'"{name}" has the verdicts of all seeds together. Judge an `Evidence` '
-                "that holds the `few` records alone.",
-            )
-            wrong = next(c for c in compared if _text(said[name][c]) not in right[c])
+        said, right = found[name], _outcomes(results.select(records, seed=seed))
+        if not isinstance(said, Mapping) or set(said) != set(right):
             raise NotYet(
-                f'"{name}" says {expect.shown(said[name][wrong])} of {wrong}. From the '
-                "records of that seed alone the chapter's rule says otherwise."
+                f'Expected "{name}" to be a dictionary of all {len(right)} pairs, as the '
+                f"stub makes it; found {expect.kind_of(said)}."
             )
-    one, two = said["seed 0"], said["seed 1"]
-    changed = {claim for claim in one if one[claim] != two[claim]}
-    listed = found["changed"]
-    if not isinstance(listed, (list, tuple, set)) or not all(
-        isinstance(claim, str) for claim in listed
-    ):
-        raise NotYet('"changed" is a list of claims, such as `["C1", "C2"]`.')
-    missing, extra = sorted(changed - set(listed)), sorted(set(listed) - changed)
+        outcomes = {
+            p: expect.choose(said[p], _OUTCOMES, f"the outcome of {p}") for p in said
+        }
+        expect.that(
+            outcomes == right or outcomes != every,
+            f'"{name}" has the outcomes of all seeds together. Compare the `few` runs.',
+        )
+        wrong = [pair for pair in right if outcomes[pair] != right[pair]]
+        expect.that(
+            not wrong,
+            f'"{name}" is wrong for {len(wrong)} of {len(right)} pairs. Compare `a` minus '
+            "`b`, at x2, from the runs of that seed.",
+        )
+        found[name] = outcomes
+    one, two = found["seed 0"], found["seed 1"]
+    changed = {pair for pair in one if one[pair] != two[pair]}
+    listed = {
+        tuple(map(str, pair)) if np.ndim(pair) else pair
+        for pair in expect.items(found["changed"], '"changed"')
+    }
     expect.that(
-        not missing,
-        f'"changed" lacks {len(missing)} of the claims that differ. Compare all of them.',
+        changed <= listed,
+        f'"changed" lacks {len(changed - listed)} of the pairs that differ. Compare all.',
     )
     expect.that(
-        not extra,
-        f'"changed" has {", ".join(extra)}, of which both seeds say the same.',
+        listed <= changed,
+        f'"changed" has {len(listed - changed)} entries that are no pairs that differ.',
     )
-    letter = found["conclusion"]
-    if letter not in tuple(_CONCLUSIONS):
-        raise NotYet('The conclusion is one of the letters `"a"`, `"b"`, `"c"`, in quotes.')
-    opposed = [c for c in one if {one[c], two[c]} == {"confirmed", "refuted"}]
+    opposed = sum({one[p], two[p]} == {"higher", "lower"} for p in one)
     true = "b" if opposed else "c" if changed else "a"
-    expect.that(
-        letter == true,
-        f"You say that {_CONCLUSIONS[letter]}. Look what the two say of each claim in your "
-        "list: that does not follow.",
-    )
-    against = f": {', '.join(opposed)} stand against each other" if opposed else ""
+    told = f"{len(changed)} of {len(one)} outcomes change with the seed"
+    expect.conclusion(found["conclusion"], _CONCLUSIONS, true, f"It is so that {told}")
     return (
-        f"{len(changed)} of {len(one)} verdicts change with the seed{against}. Each paper "
-        "would have been true to its numbers."
+        f"{told}, and {opposed} turn round. Each paper would have been true to its numbers."
     )
 
 
-def _text(status: Any) -> str:
-    return status if isinstance(status, str) else ""
-
-
-def _statuses(records: list[results.Record]) -> dict[str, set[str]]:
-    """Judge each claim with the long runs and without: a student may leave them out."""
-    long_runs = results.load("voc2007", train_images=lambda count: count > 1000)
-    found: dict[str, set[str]] = {}
-    for long in (long_runs, []):
-        for verdict in verdicts.judge(verdicts.Evidence(records, long), {}, {}):
-            found.setdefault(verdict.claim, set()).add(verdict.status)
-    return found
+def _outcomes(records: list[results.Record]) -> dict[tuple[str, str], str]:
+    """Compare each network with each other at x2."""
+    runs = {name: verdicts.Evidence(records).runs(name) for name in zoo.TITLES}
+    return {
+        (a, b): verdicts.difference(runs[a], runs[b], "x2").outcome
+        for a in runs
+        for b in runs
+        if a < b
+    }
 
 
 # --- 7 -----------------------------------------------------------------------------------
 
-_LEAST_WORLDS, _MOST_WORLDS = 30, 150
+_ANSWERS = ("yes", "no", "open")
+_LEAST_WORLDS, _MOST_WORLDS = 20, 100
 
 
 @chapter.exercise(
@@ -525,160 +581,161 @@ _LEAST_WORLDS, _MOST_WORLDS = 30, 150
     minutes=45,
     stub="""
         def verdict(evidence):
-            parts = [verdicts.Part(____, ____, ____)]
-            return verdicts.Verdict("Mine", ____, tuple(parts))
+            first, second = evidence.runs(____), evidence.runs(____)
+            outcomes = [____ for head in zoo.HEADS]
+            return ____
     """,
     answer="verdict",
     hints=(
-        "Begin with one comparison: `found = verdicts.difference(evidence.runs(...), "
-        "evidence.runs(...), head)`. It has an `outcome`, and `str(found)` gives the "
-        "numbers.",
-        "Which outcome confirms your statement? Of the other three, `undecided` leaves it "
-        "open. Without runs there is nothing to compare, and it is open as well: ask "
-        "whether there are any before you compare.",
-        "Make one part for each output in `zoo.HEADS`. `c7` in "
-        "`srlib/runs/verdicts.py` is short; its `_compare` and `_is` do "
-        "what every claim there needs.",
+        "Begin with one comparison: `verdicts.difference(first, second, head).outcome`.",
+        "Which outcome says yes to your claim? Of the other three, `undecided` leaves it "
+        "open. Without runs of the same seed there is nothing to compare, and it is open "
+        "as well: ask for that before you compare.",
+        "Yes if both outputs say yes; no if one of them says no; else open.",
     ),
     solution="""
         def verdict(evidence):
             pair = ("residual", "basic")
             two, one = (evidence.runs(model, "antialiased") for model in pair)
-            meaning = {"higher": "confirmed", "undecided": "open"}
-            parts = []
-            for head in zoo.HEADS:
-                says = f"antialiased, Model 2 above Model 1 at {head}"
-                status, numbers = "open", "no runs to compare"
-                if {r.seed for r in two} & {r.seed for r in one}:
-                    found = verdicts.difference(two, one, head)
-                    status = meaning.get(found.outcome, "refuted")
-                    numbers = f"{found}: {found.outcome}"
-                parts.append(verdicts.Part(says, status, numbers))
-            text = "Model 2 beats Model 1 at both sizes once the recipe is antialiased"
-            return verdicts.Verdict("Mine", text, tuple(parts))
+            if not {r.seed for r in two} & {r.seed for r in one}:
+                return "open"
+            found = {verdicts.difference(two, one, head).outcome for head in zoo.HEADS}
+            if found & {"lower", "the same"}:
+                return "no"
+            return "yes" if found == {"higher"} else "open"
     """,
     because="""
         A verdict says something only if it could have been another one. So the check lets
-        it judge made-up worlds: in some, other networks are ahead; in some, every other
-        seed says the opposite. A rule that looks at the mean alone decides the latter, too,
-        and that is a decision by luck.
+        it judge made-up worlds: in some, other networks are ahead; in some, one seed says
+        the opposite of the rest; in some, half of the photos do. A rule that looks at the
+        mean alone decides these, too, and that is a decision by luck.
 
-        The claim here asks whether the pattern of C4, a gain at one size only, goes away
-        with the other recipe. It compares networks that had the same targets. A PSNR under
-        one recipe and a PSNR under the other have different targets and cannot be compared;
-        what each gains over bilinear interpolation there can.
+        The claim here is that Model 2 beats Model 1 at both sizes once the recipe is
+        antialiased. It compares networks that had the same targets. A PSNR under one recipe
+        and a PSNR under the other have different targets and cannot be compared; what each
+        gains over bilinear interpolation there can.
     """,
-    seconds=60,
+    seconds=120,
 )
 def q7(answer: Any) -> str:
     """Claim of the student's, decided by a rule that could have said otherwise."""
-    records = results.load("voc2007", train_images=1000)
-    real = _verdict(answer, verdicts.Evidence(records))
-    counting = [part for part in real.parts if not part.ours]
+    names = getattr(getattr(answer, "__code__", None), "co_names", ())
     expect.that(
-        len({part.statement for part in counting}) >= 2,
-        f"Your verdict rests on {len(counting)} part{'s' * (len(counting) != 1)}. A claim "
-        "about networks says at least two things: one for each output, for instance.",
+        not any(re.fullmatch(r"judge|c\d+", name) for name in names),
+        "That hands on a verdict of the chapter's. Choose a claim of your own.",
     )
-    for part in counting:
-        if not any(character.isdigit() for character in _text(part.evidence)):
-            raise NotYet(
-                f'The part "{part.statement}" shows no numbers as its evidence. Put '
-                "`str(found)` there, so that a reader can judge for himself."
-            )
-    _without_runs(answer)
+    records = results.load("voc2007", train_images=1000)
+    real = _say(answer, verdicts.Evidence(records))
+    try:
+        without = _say(answer, verdicts.Evidence([]))
+    except (LookupError, ValueError, ArithmeticError, TypeError):
+        raise NotYet(
+            "Without any records your function stops with an error. Ask whether there are "
+            "runs of the same seed before you compare them; without, it is `open`."
+        ) from None
+    expect.that(
+        without == "open",
+        f"Without any records your verdict is `{without}`. What no run asks is `open`.",
+    )
+    kinds = {_kind(r): r for r in sorted(records, key=lambda r: r.name)}
+    rng = np.random.default_rng(9)
     counted: Counter[str] = Counter()
-    for number, world in enumerate(_worlds(records), 1):
-        counted[_verdict(answer, world).status] += 1
-        if number >= _LEAST_WORLDS and counted["confirmed"] and counted["refuted"]:
+    heard = dict.fromkeys(zoo.HEADS, False)
+    for number in range(1, _MOST_WORLDS + 1):
+        above = _levels(kinds, lambda: rng.integers(-2, 3))
+        said = _say(answer, _world(kinds, above))
+        counted[said] += 1
+        for head in (head for head in zoo.HEADS if not heard[head]):
+            other = _levels(kinds, lambda: rng.integers(-2, 3))
+            changed = {k: v for k, v in other.items() if k[1] == head}
+            heard[head] = _say(answer, _world(kinds, above | changed)) != said
+        seen_all = counted["yes"] and counted["no"] and all(heard.values())
+        if number >= _LEAST_WORLDS and seen_all:
             break
-    for status in ("confirmed", "refuted"):
+    for status in ("yes", "no"):
         expect.that(
             counted[status] > 0,
             f"In {counted.total()} made-up worlds, in which other networks are ahead each "
             f"time, your verdict was never `{status}`. Can it come out that way at all?",
         )
-    for world in _contradictory_worlds(records):
-        status = _verdict(answer, world).status
+    for head in zoo.HEADS:
         expect.that(
-            status == "open",
-            "In a made-up world every other seed says the opposite of the rest, and your "
-            f"verdict is `{status}`. Does it look at the mean alone, or take `undecided` "
-            "for a no? The `outcome` of a difference asks every seed.",
+            heard[head],
+            f"Whatever the networks score at {head}, your verdict stays the same. Make a "
+            "claim about both outputs.",
         )
+    _expect_doubt(answer, kinds, rng)
     worlds = ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))
     return (
-        f"By these records: **{real.status}**. It could have been otherwise (in "
-        f"{counted.total()} made-up worlds: {worlds}), and where seeds contradict each "
-        "other it stays open."
+        f"By these records: **{real}**. It could have been otherwise (in "
+        f"{counted.total()} made-up worlds: {worlds}), and where seeds or photos "
+        "contradict each other it stays open."
     )
 
 
-def _verdict(answer: Any, evidence: verdicts.Evidence) -> verdicts.Verdict:
-    """Expect a verdict that is made as the class says."""
-    found = expect.call(answer, evidence)
-    if not isinstance(found, verdicts.Verdict):
-        raise NotYet(
-            f"Your function returns {expect.kind_of(found)}; expected a `verdicts.Verdict`."
-        )
+def _expect_doubt(answer: Any, kinds: Mapping, rng: np.random.Generator) -> None:
+    """Expect that seeds or photos that contradict each other decide nothing."""
+    decided = set()
+    for _ in range(8):
+        signs = np.ones(3)
+        signs[rng.integers(3)] = -1
+        decided.add(_say(answer, _world(kinds, _far_apart(kinds, rng), signs)))
+    decided -= {"open"}
     expect.that(
-        isinstance(found.parts, tuple)
-        and len(found.parts) > 0
-        and all(isinstance(part, verdicts.Part) for part in found.parts),
-        "The parts of your verdict have to be a tuple of `verdicts.Part`, at least one.",
+        decided != {"no"},
+        "In made-up worlds one seed says the opposite of the rest, and your verdict is "
+        "`no`. Do you take `undecided` for a no?",
     )
-    for part in found.parts:
+    expect.that(
+        not decided,
+        "In made-up worlds one seed says the opposite of the rest, and your verdict is not "
+        "`open`. Does it look at the mean alone? An `outcome` asks every seed.",
+    )
+    for _ in range(8):
+        above = _levels(kinds, lambda: rng.uniform(-0.3, 0.3))
+        said = _say(answer, _world(kinds, above, spread=1))
         expect.that(
-            _text(part.status) in ("confirmed", "refuted", "open"),
-            f"The status of a part is {expect.shown(part.status)}. It has to be "
-            "`confirmed`, `refuted` or `open`: which outcome means which?",
+            said == "open",
+            "In a made-up world the seeds agree, but half of the photos say the opposite, "
+            f"and your verdict is `{said}`. An `outcome` asks the photos, too.",
         )
-    return found
 
 
-def _without_runs(answer: Any) -> None:
-    """Expect that nothing is decided without records."""
-    try:
-        status = _verdict(answer, verdicts.Evidence([])).status
-    except (LookupError, ValueError, ArithmeticError, TypeError):
-        raise NotYet(
-            "Without any records your function stops with an error. Ask whether there are "
-            "runs of the same seed before you compare them; without, a part is `open`."
-        ) from None
-    expect.that(
-        status == "open",
-        f"Without any records your verdict is `{status}`. What no run asks is `open`.",
-    )
+def _say(answer: Any, evidence: verdicts.Evidence) -> str:
+    said = expect.call(answer, evidence)
+    if isinstance(said, verdicts.Verdict):
+        raise NotYet("Return your answer in one word, not a `Verdict`.")
+    return expect.choose(said, _ANSWERS, "the claim")
 
 
-def _worlds(records: list[results.Record]) -> Iterator[verdicts.Evidence]:
-    """Make up evidence in which other networks are ahead each time, from every seed."""
-    rng = np.random.default_rng(9)
-    for _ in range(_MOST_WORLDS):
-        yield _world(records, lambda: rng.integers(-2, 3), signs=(1, 1, 1))
+def _levels(kinds: Mapping, draw: Callable[[], float]) -> dict[tuple[str, str], float]:
+    """Draw how many dB each kind of run lies above bilinear interpolation, by output."""
+    return {(k, h): float(draw()) for k, record in kinds.items() for h in record.per_image}
 
 
-def _contradictory_worlds(records: list[results.Record]) -> Iterator[verdicts.Evidence]:
-    """Make up evidence in which the second seed says the opposite of the others."""
-    rng = np.random.default_rng(10)
-    for _ in range(10):
-        yield _world(records, lambda: rng.uniform(-2, 2), signs=(1, -1, 1))
+def _far_apart(kinds: Mapping, rng: np.random.Generator) -> dict[tuple[str, str], float]:
+    """Draw levels far from each other's, and from those of every interpolation."""
+    ladder = iter(6 + 0.2 * rng.permutation(len(zoo.HEADS) * len(kinds)))
+    return _levels(kinds, lambda: rng.choice([-1, 1]) * next(ladder))
 
 
 def _world(
-    records: list[results.Record], draw: Any, signs: tuple[int, ...]
+    kinds: Mapping[str, results.Record],
+    above: Mapping[tuple[str, str], float],
+    signs: Iterable[float] = (1, 1, 1),
+    spread: float = 0,
 ) -> verdicts.Evidence:
-    """Let each kind of run lie some dB above bilinear interpolation, by seed."""
-    kinds: Mapping[str, results.Record] = {_kind(r): r for r in records}
+    """Make up evidence. Seeds have a sign each; `spread` is how unsure the photos are."""
+    rng = np.random.default_rng(97)
     made = []
-    for kind in sorted(kinds):
-        record = kinds[kind]
-        above = {head: float(draw()) for head in record.per_image}
+    for kind, record in kinds.items():
+        photos = {}
+        for head in record.per_image:
+            bilinear = record.baseline(head, "bilinear")
+            noise = rng.normal(size=len(bilinear))
+            photos[head] = bilinear + spread * np.sqrt(len(noise)) * (noise - noise.mean())
         for seed, sign in enumerate(signs):
-            scores = {
-                head: record.baseline(head, "bilinear") + sign * above[head]
-                for head in above
-            }
+            scores = {h: photos[h] + sign * above[kind, h] for h in photos}
             means = {head: float(by_photo.mean()) for head, by_photo in scores.items()}
             changed = {
                 "name": f"{record.name[:-1]}{seed}",

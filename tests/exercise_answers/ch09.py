@@ -6,6 +6,7 @@ import numpy as np
 
 from exercise_answers import Wrong
 from srlib import zoo
+from srlib.exercises import ch09
 from srlib.runs import results, verdicts
 
 #: None trains a network.
@@ -25,9 +26,6 @@ def names():
         "verdicts": verdicts,
         "zoo": zoo,
         "records": results.load("voc2007", train_images=1000),
-        "long_runs": results.load("voc2007", train_images=lambda count: count > 1000),
-        "ours": {"basic": True},
-        "published": {"basic": False},
     }
 
 
@@ -53,11 +51,17 @@ def rows(record, methods, heads=("x2", "x4"), reduce=np.mean):
     return {h: {m: reduce(record.baseline(h, m)) for m in methods} for h in heads}
 
 
+def goes_on(record, methods, rows={"x2": {}, "x4": {}}):  # noqa: B006
+    for head, row in rows.items():
+        row.update({m: record.baseline(head, m).mean() for m in methods})
+    return rows
+
+
 # --- q4 ---
 
 
-def quantiles(drawn, tail=0.025):
-    return np.quantile(drawn, [tail, 1 - tail])
+def quantiles(drawn):
+    return np.quantile(drawn, [0.025, 0.975])
 
 
 def only_rewritten(a, b, rng):
@@ -65,10 +69,10 @@ def only_rewritten(a, b, rng):
     return quantiles(one - two)
 
 
-def paired(a, b, rng, count=None, tail=0.025):
-    count = len(a) if count is None else count
-    chosen = rng.integers(len(a), size=(2000, count))
-    return quantiles((a - b)[chosen].mean(axis=1), tail)
+def paired(a, b, rng, count=None, ends=(0.025, 0.975), photos=None):
+    size = (2000, len(a) if count is None else count)
+    chosen = rng.integers(len(a) if photos is None else photos, size=size)
+    return np.quantile((a - b)[chosen].mean(axis=1), ends)
 
 
 def same_draw(a, b, rng):
@@ -91,16 +95,30 @@ def network(join, halve=True, fixed=False):
         half = keras.layers.MaxPooling2D(padding="same")(lr) if halve else lr
         seen = models.conv(half, 8, 3)
         seen = models.upsample(seen) if halve else seen
-        x = join(seen, models.conv(lr, 8, 3))
+        x = join(seen, models.conv(lr, 8, 3), lr)
         return keras.Model(lr, {"x2": models.conv(models.upsample(x), 3, 1, name="x2")})
 
     return build
 
 
-def side_by_side(seen, own):
+def cut(seen, lr):
+    from srlib.sources import backbone
+
+    return backbone.CropLike()([seen, lr])
+
+
+def side_by_side(seen, own, lr):
     import keras
 
     return keras.layers.Concatenate()([seen, own])
+
+
+def times_0(seen, own, lr):
+    return own + 0 * cut(seen, lr)
+
+
+def half_alone(seen, own, lr):
+    return cut(seen, lr)
 
 
 def one_output(names):
@@ -112,63 +130,63 @@ def one_output(names):
 # --- q6 ---
 
 
-def one_seed(seed, records=None):
-    """Judge without the long runs; the solution judges with them."""
-    records = results.load("voc2007", train_images=1000) if records is None else records
-    few = records if seed is None else results.select(records, seed=seed)
-    judged = verdicts.judge(verdicts.Evidence(few), {}, {})
-    return {v.claim: v.status for v in judged}
-
-
 def measured(**changes):
     """Make a function that makes an answer, right but for some changes."""
 
     def make(names):
-        one, two = (one_seed(seed, names["records"]) for seed in (0, 1))
-        changed = [claim for claim in one if one[claim] != two[claim]]
+        one, two = (
+            ch09._outcomes(results.select(names["records"], seed=seed)) for seed in (0, 1)
+        )
+        changed = [pair for pair in one if one[pair] != two[pair]]
         right = {"seed 0": one, "seed 1": two, "changed": changed, "conclusion": "b"}
-        return {**right, **{key: change(right) for key, change in changes.items()}}
+        for name, change in changes.items():
+            right[name.replace("_", " ")] = change(right)
+        return right
 
     return make
+
+
+def of_all_seeds(right):
+    return ch09._outcomes(results.load("voc2007", train_images=1000))
+
+
+def turned(right):
+    other = {"higher": "lower", "lower": "higher"}
+    return {pair: other.get(said, said) for pair, said in right["seed 0"].items()}
 
 
 # --- q7 ---
 
 
-def parts_of(evidence, status, show=str, heads=zoo.HEADS, absent="open"):
-    two, one = evidence.runs("residual"), evidence.runs("basic")
-    for head in heads:
-        says = f"Model 2 above Model 1 at {head}"
-        if not two or not one:
-            yield verdicts.Part(says, absent, "no runs")
-            continue
-        found = verdicts.difference(two, one, head)
-        yield verdicts.Part(says, status(found), show(found))
-
-
-def by_rule(found):
-    meaning = {"higher": "confirmed", "undecided": "open"}
-    return meaning.get(found.outcome, "refuted")
-
-
-def by_mean(found):
-    return "confirmed" if found.mean > 0 else "refuted"
-
-
-def verdict(status=by_rule, **how):
+def verdict(say, heads=zoo.HEADS, absent="open"):
     """Make a function that judges whether Model 2 beats Model 1."""
 
     def judge(evidence):
-        parts = tuple(parts_of(evidence, status, **how))
-        return verdicts.Verdict("Mine", "Model 2 beats Model 1", parts)
+        two, one = evidence.runs("residual"), evidence.runs("basic")
+        if not two or not one:
+            return absent
+        said = {say(verdicts.difference(two, one, head)) for head in heads}
+        return "no" if "no" in said else "yes" if said == {"yes"} else "open"
 
     return judge
 
 
+def by_rule(found):
+    return {"higher": "yes", "undecided": "open"}.get(found.outcome, "no")
+
+
+def by_mean(found):
+    return "yes" if found.mean > 0 else "no"
+
+
+def by_seed(found):
+    same = len({value > 0 for value in found.by_seed}) == 1
+    return by_mean(found) if same else "open"
+
+
 def needs_runs(evidence):
-    parameters = evidence.runs("residual")[0].parameters
-    same = verdicts.Part("small", "confirmed", f"{parameters}")
-    return verdicts.Verdict("Mine", "small", (same, *parts_of(evidence, by_rule)))
+    assert evidence.runs("residual")[0].parameters
+    return verdict(by_rule)(evidence)
 
 
 WRONG = {
@@ -178,7 +196,7 @@ WRONG = {
         Wrong("signs disagree", outcomes(c="undecided"), "how far from zero"),
         Wrong("one seed will do", outcomes(d="lower"), "the whole interval"),
         Wrong("nearly zero", outcomes(d="the same"), "more than 0.1 dB"),
-        Wrong("another word", outcomes(a="better"), "is one of"),
+        Wrong("another word", outcomes(a="better"), "Answer (a) with one of"),
         Wrong("one left out", {"a": "higher"}, "no entry for b, c, d"),
     ],
     "q2": [
@@ -193,74 +211,76 @@ WRONG = {
         Wrong("only rewritten", still_one_row, "still shows the numbers of x4"),
         Wrong("one row", lambda r, m: rows(r, m, heads=["x2"]), "no entry for x4"),
         Wrong("all photos", lambda r, m: rows(r, m, reduce=np.array), "of all photos"),
-        Wrong(
-            "median", lambda r, m: rows(r, m, reduce=np.median), "For x2, nearest: expected"
-        ),
+        Wrong("median", lambda r, m: rows(r, m, reduce=np.median), "That is the median"),
+        Wrong("default value", goes_on, "survives from call to call"),
         Wrong("by method", lambda r, m: {k: {} for k in m}, "no entry for x2"),
     ],
     "q4": [
         Wrong("only rewritten", only_rewritten, "That is how it was"),
         Wrong("no mean", lambda a, b, rng: quantiles(a - b), "where single photos lie"),
         Wrong("one draw", same_draw, "nothing moves"),
-        Wrong("the other way", lambda a, b, rng: paired(b, a, rng), "the first network is"),
-        Wrong("90 %", lambda a, b, rng: paired(a, b, rng, tail=0.05), "Expected about"),
+        Wrong("the other way", lambda a, b, rng: paired(b, a, rng), "`b` minus `a`"),
+        Wrong("95 % below", lambda *x: paired(*x, ends=(0.025, 0.95)), "The upper end"),
         Wrong(
-            "ten photos", lambda a, b, rng: paired(a, b, rng, count=10), "as many photos"
+            "one less", lambda a, b, rng: paired(a, b, rng, len(a) - 1), "One is missing"
+        ),
+        Wrong(
+            "not the last", lambda a, b, rng: paired(a, b, rng, photos=len(a) - 1), "last"
+        ),
+        Wrong(
+            "own seed", lambda a, b, rng: paired(a, b, np.random.default_rng(0)), "fixed"
+        ),
+        Wrong(
+            "own", lambda a, b, rng: paired(a, b, np.random.default_rng()), "without the"
         ),
         Wrong("reversed", lambda a, b, rng: paired(a, b, rng)[::-1], "lower end comes"),
         Wrong("the mean", lambda a, b, rng: (a - b).mean(), "to have 1 axes"),
     ],
     "q5": [
         Wrong("not cut", None, "61 becomes 62", network(side_by_side)),
-        Wrong("fixed size", None, "is fixed to", network(side_by_side, fixed=True)),
-        Wrong("not halved", None, "no layer works", network(side_by_side, halve=False)),
-        Wrong("one branch", None, "has 124x96 pixels", network(lambda seen, own: seen)),
+        Wrong("fixed size", None, "any size", network(side_by_side, fixed=True)),
+        Wrong("not halved", None, "reaches x2", network(side_by_side, halve=False)),
+        Wrong("one branch", None, "has 124x96 pixels", network(lambda seen, own, lr: seen)),
         Wrong("another network", None, "the output `", one_output),
+        Wrong("half times 0", None, "reaches x2", network(times_0)),
+        Wrong("half alone", None, "Both branches", network(half_alone)),
         Wrong("the function", lambda: None, "hand in what it returns"),
     ],
     "q6": [
-        Wrong(
-            "all seeds",
-            None,
-            "of all seeds together",
-            measured(**{"seed 1": lambda right: one_seed(None)}),
-        ),
+        Wrong("all seeds", None, "of all seeds together", measured(seed_1=of_all_seeds)),
         Wrong(
             "the other seed",
             None,
-            '"seed 0" says',
-            measured(**{"seed 0": lambda right: right["seed 1"]}),
+            '"seed 0" is wrong',
+            measured(seed_0=lambda r: r["seed 1"]),
         ),
-        Wrong("none", None, "of the claims that differ", measured(changed=lambda r: [])),
+        Wrong("turned round", None, "`a` minus", measured(seed_0=turned)),
+        Wrong("none", None, "lacks 2 of the pairs", measured(changed=lambda r: [])),
         Wrong(
-            "one too many",
+            "all",
             None,
-            "both seeds say",
+            "no pairs that differ",
             measured(changed=lambda r: list(r["seed 0"])),
         ),
         Wrong("all agree", None, "does not follow", measured(conclusion=lambda r: "a")),
-        Wrong(
-            "doubt", None, "You say that they differ", measured(conclusion=lambda r: "c")
-        ),
-        Wrong(
-            "a sentence", None, "one of the letters", measured(conclusion=lambda r: "no")
-        ),
-        Wrong("a number", None, "is a list of claims", measured(changed=lambda r: 6)),
+        Wrong("a number", None, "to be a list", measured(changed=lambda r: 6)),
     ],
     "q7": [
         Wrong("by the mean", verdict(by_mean), "look at the mean alone"),
+        Wrong("by the seeds", verdict(by_seed), "asks the photos, too"),
         Wrong(
             "doubt is a no",
-            verdict(lambda f: "confirmed" if f.outcome == "higher" else "refuted"),
+            verdict(lambda found: "yes" if found.outcome == "higher" else "no"),
             "take `undecided` for a no",
         ),
-        Wrong("never refuted", verdict(lambda found: "confirmed"), "never `refuted`"),
-        Wrong("never confirmed", verdict(lambda found: "refuted"), "never `confirmed`"),
-        Wrong("one output", verdict(heads=["x4"]), "rests on 1 part"),
-        Wrong("no numbers", verdict(show=lambda found: found.outcome), "shows no numbers"),
+        Wrong("never no", verdict(lambda found: "yes"), "never `no`"),
+        Wrong("never yes", verdict(lambda found: "no"), "never `yes`"),
+        Wrong("one output", verdict(by_rule, heads=["x4"]), "score at x2"),
         Wrong("needs runs", needs_runs, "Without any records your function stops"),
-        Wrong("fills the gap", verdict(absent="refuted"), "What no run asks is `open`"),
-        Wrong("the outcome", verdict(lambda found: found.outcome), "which outcome means"),
-        Wrong("a word", lambda evidence: "refuted", "expected a `verdicts.Verdict`"),
+        Wrong("fills the gap", verdict(by_rule, absent="no"), "What no run asks is `open`"),
+        Wrong("the outcome", lambda evidence: "higher", "one of the words"),
+        Wrong(
+            "the chapter's", lambda evidence: verdicts.c4(evidence), "a claim of your own"
+        ),
     ],
 }
