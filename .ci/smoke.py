@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import srlib
-from srlib import data, models, training
+from srlib import data, models, training, zoo
 from srlib.fast import small
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     pictures = data.dead_leaves(4, 128)
     stacks = zip(*(data.make_pair(p, lr_size=16) for p in pictures), strict=True)
     pairs = data.Pairs(*map(np.stack, stacks))
-    for name in models.MODELS:
+    for name in zoo.NETWORKS:
         model = models.build(name, seed=0)
         curves = training.fit(model, pairs, pairs, epochs=1, batch_size=3)
         assert all(np.isfinite(values).all() for values in curves.values()), name
@@ -41,7 +41,7 @@ def main() -> None:
     print(
         f"Python {sys.version.split()[0]}, TensorFlow {tf.__version__}, "
         f"Keras {keras.__version__}, NumPy {np.__version__}, OpenCV {cv2.__version__}: "
-        f"{len(models.MODELS)} networks trained, saved and loaded."
+        f"{len(zoo.NETWORKS)} networks trained, saved and loaded."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -38,10 +38,11 @@ def network(model: keras.Model, lr_size: int = 72, width: float = WIDTH) -> Axes
     Beside a box stands the size of what leaves it for an input of `lr_size` pixels. An
     activation is drawn in the box of the layer before it, a skip connection on the left.
     """
-    hosts = _hosts(model)
+    uses = _uses(model, lr_size)
+    hosts = _hosts(model, uses)
     layers = [layer for layer in model.layers if hosts[layer.name] == layer.name]
     parents = {
-        layer.name: [hosts[parent.name] for parent in _parents(model, layer)]
+        layer.name: [hosts[parent] for parent in uses[layer.name].parents]
         for layer in layers
     }
     places = _places(parents, list(model.output))
@@ -54,7 +55,7 @@ def network(model: keras.Model, lr_size: int = 72, width: float = WIDTH) -> Axes
         (_skip_arrow if _is_skip(start, end) else _arrow)(ax, start, end)
     for layer in layers:
         row, lane = places[layer.name]
-        size = _size(model, layer, lr_size)
+        size = "x".join(str(side) for side in uses[layer.name].shape[1:])
         text = _label(layer) + "".join(
             _activation(other)
             for other in model.layers
@@ -68,24 +69,47 @@ def network(model: keras.Model, lr_size: int = 72, width: float = WIDTH) -> Axes
     return ax
 
 
-def _parents(model: keras.Model, layer: keras.Layer) -> list[keras.Layer]:
-    return [tensor._keras_history.operation for tensor in _node(model, layer).input_tensors]
+class _Use(NamedTuple):
+    """What the first call of a layer was given, by layer, and the shape of what it made."""
+
+    parents: list[str]
+    shape: tuple[int, ...]
 
 
-def _node(model: keras.Model, layer: keras.Layer) -> Any:
-    """Return the use of `layer` that belongs to `model`: others may share the layer."""
-    here = (node for nodes in model._nodes_by_depth.values() for node in nodes)
-    return next(node for node in here if node.operation is layer)
+def _uses(model: keras.Model, lr_size: int) -> dict[str, _Use]:
+    """Call the layers of a network on a photo of `lr_size` that is not there."""
+    import keras
+
+    lr = keras.Input(batch_shape=(1, lr_size, lr_size, 3), name="photo")
+    (start,) = (x for x in model.layers if isinstance(x, keras.layers.InputLayer))
+    uses = {start.name: _Use([], lr.shape)}
+    made = [(lr, start.name)]
+
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        given = keras.tree.flatten((args, kwargs))
+        parents = [name for x in given for tensor, name in made if tensor is x]
+        output = layer(*args, **kwargs)
+        tensors = keras.tree.flatten(output)
+        made.extend((x, layer.name) for x in tensors)
+        uses.setdefault(layer.name, _Use(parents, tensors[0].shape))
+        return output
+
+    bare = keras.Model(model.input, model.output)  # Keras would clone the losses, too
+    keras.models.clone_model(
+        bare, input_tensors=lr, clone_function=lambda layer: layer, call_function=call
+    )
+    return uses
 
 
-def _hosts(model: keras.Model) -> dict[str, str]:
+def _hosts(model: keras.Model, uses: Mapping[str, _Use]) -> dict[str, str]:
     """Tell in whose box each layer is drawn: an activation in that of its parent."""
-    followers = Counter(p.name for layer in model.layers for p in _parents(model, layer))
+    above = {layer.name: uses[layer.name].parents for layer in model.layers}
+    followers = Counter(parent for parents in above.values() for parent in parents)
     hosts: dict[str, str] = {}
     for layer in model.layers:
-        above = [parent.name for parent in _parents(model, layer)]
-        joins = _activation(layer) and len(above) == 1 and followers[above[0]] == 1
-        hosts[layer.name] = hosts[above[0]] if joins else layer.name
+        parents = above[layer.name]
+        joins = _activation(layer) and len(parents) == 1 and followers[parents[0]] == 1
+        hosts[layer.name] = hosts[parents[0]] if joins else layer.name
     return hosts
 
 
@@ -114,14 +138,6 @@ def _places(
 def _is_skip(start: tuple[int, int], end: tuple[int, int]) -> bool:
     """Tell whether an arrow would run behind the boxes between its ends."""
     return start[1] == end[1] and end[0] - start[0] > 1
-
-
-def _size(model: keras.Model, layer: keras.Layer, lr_size: int) -> str:
-    import keras
-
-    up_to_here = keras.Model(model.input, _node(model, layer).output_tensors[0])
-    shape = up_to_here.compute_output_shape((1, lr_size, lr_size, 3))
-    return f"{shape[1]}x{shape[2]}x{shape[3]}"
 
 
 def _label(layer: keras.Layer) -> str:

@@ -149,19 +149,20 @@ def _comparable(
     """Check both and return them as float64, so that no small error is rounded away."""
     target, picture = np.asarray(target), np.asarray(picture)
     for name, value in {"target": target, "picture": picture}.items():
-        _check_picture(name, value)
+        check_picture(name, value)
     if target.shape != picture.shape:
         raise MetricError(
             f"The target is {target.shape}, the picture {picture.shape}. Expected the "
             "same shape: does the picture have the scale of this target?"
         )
-    _check_range("target", target, slack=1e-6)
-    _check_range("picture", picture, slack=OVERSHOOT)
+    check_range("target", target, slack=1e-6)
+    check_range("picture", picture, slack=OVERSHOOT)
     target, picture = target.astype(np.float64), picture.astype(np.float64)
     return target, np.clip(picture, 0, 1) if clip else picture
 
 
-def _check_picture(name: str, value: np.ndarray) -> None:
+def check_picture(name: str, value: np.ndarray) -> None:
+    """Refuse what is not floating point, no picture or stack of them, or not a number."""
     if not np.issubdtype(value.dtype, np.floating):
         raise MetricError(
             f"The {name} is {value.dtype}. Expected floating point in [0, 1]: divide by "
@@ -176,7 +177,8 @@ def _check_picture(name: str, value: np.ndarray) -> None:
         raise MetricError(f"The {name} holds NaN or infinity: has the training diverged?")
 
 
-def _check_range(name: str, value: np.ndarray, *, slack: float) -> None:
+def check_range(name: str, value: np.ndarray, *, slack: float) -> None:
+    """Refuse what is farther than `slack` beyond [0, 1]."""
     low, high = value.min(), value.max()
     if low < -slack or high > 1 + slack:
         raise MetricError(
@@ -235,8 +237,8 @@ def resize(picture: np.ndarray, size: tuple[int, int], method: str) -> np.ndarra
 
     The same as MATLAB's ``imresize``, in floating point. Clipped to [0, 1].
     """
-    _check_picture("picture", picture)
-    _check_range("picture", picture, slack=OVERSHOOT)
+    check_picture("picture", picture)
+    check_range("picture", picture, slack=OVERSHOOT)
     if picture.ndim == 4:
         return np.stack([resize(one, size, method) for one in picture])
     planes = [
@@ -305,8 +307,8 @@ def _views(picture: np.ndarray, size: int) -> np.ndarray:
 def _filter_rows(
     lr: np.ndarray, hr: np.ndarray, scale: int, size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    _check_picture("input", lr)
-    _check_picture("target", hr)
+    check_picture("input", lr)
+    check_picture("target", hr)
     height, width, channels = lr.shape[-3:]
     if hr.shape != (len(lr), height * scale, width * scale, channels):
         raise MetricError(f"{hr.shape} is not {scale} times {lr.shape}.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import PIL.Image
@@ -27,13 +30,14 @@ def start(folder: str | None = None) -> data.Photos:
     import keras
     import tensorflow as tf
 
-    from srlib.fast import devices
-
-    devices.prepare()
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:  # TensorFlow shall take of its memory what it needs, not all of it
+        with contextlib.suppress(RuntimeError):  # in use already; then it stays as it is
+            tf.config.experimental.set_memory_growth(gpu, True)
     plots.use_style()
     tf.get_logger().setLevel("ERROR")  # what remains would be about speed
     keras.utils.set_random_seed(0)
-    if not devices.gpus():
+    if not gpus:
         # A GPU has no deterministic form of some operations: they would raise.
         tf.config.experimental.enable_op_determinism()
     photos = data.find_photos(folder)
@@ -41,9 +45,18 @@ def start(folder: str | None = None) -> data.Photos:
     say(
         f"Photos: {photos}. srlib {__version__}, "
         f"TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, "
-        f"{devices.describe_gpus()}.{_missing_input(photos)}"
+        f"{_describe(gpus)}.{_missing_input(photos)}"
     )
     return photos
+
+
+def _describe(gpus: Iterable[Any]) -> str:
+    """Name the GPUs: ``2 x Tesla T4``, or ``no GPU``."""
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    names = Counter(details(gpu).get("device_name", "GPU") for gpu in gpus)
+    return ", ".join(f"{count} x {name}" for name, count in names.items()) or "no GPU"
 
 
 def _missing_input(photos: data.Photos) -> str:

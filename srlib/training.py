@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import math
+import numbers
+import uuid
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +20,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srlib import data, metrics
-from srlib.fast import devices, small
+from srlib import data, metrics, models
+from srlib.fast import rewriting, small
 
 
 @dataclass(frozen=True)
@@ -57,30 +63,21 @@ def choose_budget(photos: data.Photos) -> Budget:
     return BUDGETS["full" if tf.config.list_physical_devices("GPU") else "reduced"]
 
 
+#: A black pair that is drawn black has the logarithm of this, not of 0: 100 dB.
+LEAST_MSE = 1e-10
+
+
 def _log_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
     """Return the logarithm of the batch's mean squared error."""
-    return keras.ops.log(small.batch_mean(small.packed_mse(packed, picture)))
-
-
-def _shared_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
-    return keras.ops.reshape(small.batch_mean(small.packed_mse(packed, picture)), (1,))
-
-
-def _shared_log_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
-    return keras.ops.reshape(_log_mse(packed, picture), (1,))
+    mse = keras.ops.mean(small.packed_mse(packed, picture))
+    return keras.ops.log(keras.ops.maximum(mse, LEAST_MSE))
 
 
 LOSSES = {"mse": small.packed_mse, "psnr": _log_mse}
-#: Where devices share a batch: one number for all of it. Keras divides by the number of
-#: devices what has an axis, and only that.
-SHARED_LOSSES = {"mse": _shared_mse, "psnr": _shared_log_mse}
 
 
-class _WholeBatches(keras.metrics.Mean):
-    """The mean loss, weighted by the size of the whole batch on every device."""
-
-    def update_state(self, loss: tf.Tensor, sample_weight: tf.Tensor) -> None:
-        super().update_state(loss, sample_weight=small.whole_batch(sample_weight))
+class DivergedError(ArithmeticError):
+    """A training whose loss or weights are no numbers any more."""
 
 
 def fit(
@@ -92,14 +89,13 @@ def fit(
     batch_size: int = 64,
     loss: Literal["mse", "psnr"] = "mse",
     loss_weights: Mapping[str, float] | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
     seed: int = 0,
     first_epoch: int = 0,
     at_small_size: bool = True,
     patience: int | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    on: devices.Devices | None = None,
 ) -> dict[str, list[float]]:
     """Train `model` with Adam on the error of each output.
 
@@ -137,11 +133,10 @@ def fit(
     checkpoint
         A file (.npz) that holds, after every epoch, all that is needed to go on: weights,
         optimiser and curves. If it is there already, training goes on from it, with the
-        same numbers as if it had never stopped.
+        same numbers as if it had never stopped. A damaged one is renamed, with a warning,
+        and training starts afresh.
     callbacks
         Passed on to Keras.
-    on
-        What to train on; `devices.choose` decides unless told otherwise.
 
     Returns
     -------
@@ -153,79 +148,99 @@ def fit(
     Raises
     ------
     ValueError
-        If there is a loss weight for an output that `model` has not, or `checkpoint` was
-        written with other settings.
+        Before the first step, if a setting or an output of `model` is of no use, or
+        `checkpoint` was written by another network, other code or with other settings.
+    DivergedError
+        If the loss or a weight became NaN or infinite, now or in `checkpoint`.
     """
-    weights = dict(loss_weights or {})
-    if weights.keys() - model.output:
+    if loss not in LOSSES:
+        raise ValueError(f"Found loss={loss!r}. Expected one of: {', '.join(LOSSES)}.")
+    epochs = _number("epochs", epochs, 1)
+    first_epoch = _number("first_epoch", first_epoch, 0)
+    patience = patience if patience is None else _number("patience", patience, 1)
+    if first_epoch >= epochs:
+        raise ValueError(
+            f"Nothing to train: first_epoch is {first_epoch}, and epochs={epochs} counts "
+            "those before it, too."
+        )
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        learning_rate = _number("learning_rate", learning_rate, 0, numbers.Real)
+    heads, weights = _heads(model, train, val), dict(loss_weights or {})
+    if weights.keys() - set(heads):
         raise ValueError(
             f"Found loss weights for {', '.join(weights)}, but {model.name} has the "
-            f"outputs {', '.join(model.output)}. Remove the others."
+            f"outputs {', '.join(heads)}. Remove the others."
         )
-    on = devices.for_batches(
-        on or devices.choose(batch_size), batch_size, (len(train), len(val))
+    settings = {
+        "batch_size": _number("batch_size", batch_size, 1),
+        "loss": loss,
+        "loss_weights": {
+            head: _number(f"a weight for {head}", weights.get(head, 1.0), 0, numbers.Real)
+            for head in heads
+        },
+        "learning_rate": keras.saving.serialize_keras_object(learning_rate),
+        "seed": _number("seed", seed, 0),
+    }
+    trained, found = small.small_form(model) if at_small_size else (model, {})
+    blocks = {head: found.get(head, 1) for head in heads}
+    trained.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=dict.fromkeys(heads, LOSSES[loss]),
+        loss_weights=settings["loss_weights"],
+        metrics={head: small.packed_metrics() for head in heads},
     )
-    with on.scope():
-        # A strategy trains variables of its own, and half precision is not for keeps.
-        own = model if on.is_plain else devices.twin(model)
-        trained, blocks = _compiled(
-            own, loss, weights, learning_rate, at_small_size, on.precision
-        )
-    progress = _Progress(
-        checkpoint,
-        patience,
-        writes=on.is_chief,
-        model=model.name,
-        photos=zlib.crc32(train.lr),
-        batch_size=batch_size,
-        loss=loss,
-        loss_weights=weights,
-        learning_rate=learning_rate,
-        seed=seed,
-        **({} if on.precision == "float32" else {"precision": on.precision}),
-    )
-    progress.start(trained, first_epoch)
-    done = progress.epoch >= epochs or progress.is_flat()
-    while not done:
+    trained.optimizer.build(trained.trainable_variables)
+    if checkpoint is not None:
+        settings |= {
+            "code": _code(),
+            "network": _architecture(model),
+            "form": "published" if trained is model else "small",
+            "photos": _digest(train, val),
+        }
+    progress = _Progress(trained, settings, first_epoch, patience, checkpoint)
+    while progress.epoch < epochs and not progress.is_flat():
         try:
             _train(trained, blocks, train, val, epochs, progress, callbacks)
-            done = True
-        except tf.errors.ResourceExhaustedError as error:
-            progress.halve(error)
-            devices.check_batches(on, progress.batch_size, (len(train), len(val)))
-    if own is not model:
-        model.set_weights(own.get_weights())
-    return progress.named_curves(list(blocks))
+        except tf.errors.ResourceExhaustedError:
+            if progress.batch_size == 1:
+                raise
+            progress.halve()
+    return progress.named_curves(heads)
 
 
-def _compiled(
-    model: keras.Model,
-    loss: str,
-    weights: Mapping[str, float],
-    learning_rate: float,
-    at_small_size: bool,
-    precision: devices.Precision,
-) -> tuple[keras.Model, dict[str, int]]:
-    """Say what is minimised and what is measured; return the blocks, too."""
-    trained, blocks = (
-        small.small_form(model)
-        if at_small_size
-        else (model, dict.fromkeys(model.output, 1))
-    )
-    devices.set_precision(trained, precision)
-    optimizer = keras.optimizers.Adam(learning_rate)
-    if precision == "mixed_float16":  # where small gradients would be zero
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    losses = SHARED_LOSSES if small.is_shared() else LOSSES
-    trained.compile(
-        optimizer=optimizer,
-        loss=dict.fromkeys(blocks, losses[loss]),
-        loss_weights={head: weights.get(head, 1.0) for head in blocks},
-        metrics={head: small.packed_metrics() for head in blocks},
-    )
-    if small.is_shared():
-        trained._loss_tracker = _WholeBatches(name="loss")
-    return trained, blocks
+def _number(name: str, value: Any, least: int, kind: type = numbers.Integral) -> Any:
+    """Return a setting as a number of Python's own, which a file can hold."""
+    if not isinstance(value, kind) or not least <= value < math.inf:
+        whole = "whole " if kind is numbers.Integral else ""
+        raise ValueError(
+            f"Found {name}={value!r}. Expected a {whole}number, {least} or more."
+        )
+    return int(value) if kind is numbers.Integral else float(value)
+
+
+def _heads(model: keras.Model, train: data.Pairs, val: data.Pairs) -> list[str]:
+    """Draw one picture and name the outputs, if the pairs have targets for them."""
+    if not len(train) or not len(val):
+        raise ValueError(
+            f"Found {len(train)} training pairs and {len(val)} validation pairs. Expected "
+            "one or more of both."
+        )
+    first = train[:1]
+    drawn = model(data.as_float(first.lr))
+    names = list(drawn) if isinstance(drawn, dict) else [type(drawn).__name__]
+    expected = {f"x{scale}": getattr(first, f"x{scale}").shape for scale in data.SCALES}
+    if not names or set(names) - expected.keys():
+        raise ValueError(
+            f"The outputs of {model.name} are {', '.join(names) or 'missing'}. Expected a "
+            'dictionary of "x2", "x4" or both: keras.Model(lr, {"x2": ..., "x4": ...}).'
+        )
+    for head, picture in drawn.items():
+        if tuple(picture.shape) != expected[head]:
+            raise ValueError(
+                f"The output {head} of {model.name} has the shape {tuple(picture.shape)} "
+                f"for a photo of {first.lr.shape}. Expected {expected[head]}."
+            )
+    return names
 
 
 def _train(
@@ -247,10 +262,8 @@ def _train(
     size, first_epoch = progress.batch_size, progress.epoch
     seed = progress.settings["seed"]
     shuffled = data.training_batches(train, size, seed=seed, first_epoch=first_epoch)
-    shuffled = shuffled.map(pack).prefetch(2)
-    _build(model, shuffled.element_spec)
     model.fit(
-        shuffled,
+        shuffled.map(pack).prefetch(2),
         steps_per_epoch=-(-len(train) // size),
         validation_data=data.validation_batches(val, size).map(pack),
         initial_epoch=first_epoch,
@@ -261,25 +274,49 @@ def _train(
     )
 
 
-def _build(model: keras.Model, batch: Any) -> None:
-    """Make the variables of metrics where devices share the batch.
+@lru_cache
+def _code() -> str:
+    """Digest the code that decides a run's numbers, as it is when this is first called."""
+    modules = (inspect.getmodule(fit), data, models, small, rewriting)
+    trees = (ast.dump(ast.parse(inspect.getsource(module))) for module in modules)
+    digest = zlib.crc32("".join(trees).encode())
+    return f"{digest:08x}, Keras {keras.__version__}, TensorFlow {tf.__version__}"
 
-    Keras would make them from the first batch: it takes that one out of the first epoch,
-    and cannot if the devices have parts of different size.
-    """
-    if model._distribute_strategy is None:
-        return
-    with model.distribute_strategy.scope():
-        model._symbolic_build(data_batch=batch)
-    model._maybe_symbolic_build = lambda **_: None
-    if model.distribute_strategy.cluster_resolver is not None:
-        compute = model.compute_metrics  # Keras averages over an axis that they lack
 
-        def with_axis(*args: Any, **kwargs: Any) -> dict[str, tf.Tensor]:
-            found = compute(*args, **kwargs)
-            return {name: keras.ops.reshape(v, (1,)) for name, v in found.items()}
+def _architecture(model: keras.Model) -> str:
+    """Digest a network's layers, settings and wires, but not the names that Keras gave."""
+    try:
+        config = model.get_config() | {"name": None}
+    except NotImplementedError:  # a class of its own
+        config = {}
+    names: dict[str, int] = {}
 
-        model.compute_metrics = with_axis
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.get("class_name") == "__lambda__":  # its code holds its cell's number
+                return "a function"
+            for layer in value.get("layers", ()):
+                names.setdefault(layer["name"], len(names))
+            skipped = ("shared_object_id", "compile_config")
+            return {key: plain(v) for key, v in value.items() if key not in skipped}
+        if isinstance(value, list | tuple):
+            return [plain(v) for v in value]
+        return names.get(value, value) if isinstance(value, str) else value
+
+    kinds = [type(layer).__name__ for layer in model.layers]
+    shapes = [weight.shape for weight in model.weights]
+    text = json.dumps(
+        [plain(config), kinds, shapes], default=lambda value: type(value).__name__
+    )
+    return f"{model.count_params():,} parameters, {zlib.crc32(text.encode()):08x}"
+
+
+def _digest(*parts: data.Pairs) -> int:
+    digest = 0
+    for pairs in parts:
+        for picture in (*pairs.lr, *pairs.x2, *pairs.x4):
+            digest = zlib.crc32(np.ascontiguousarray(picture), digest)
+    return digest
 
 
 class _Progress(keras.callbacks.Callback):
@@ -296,34 +333,46 @@ class _Progress(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, file: Path | None, patience: int | None, *, writes: bool, **settings: Any
+        self,
+        trained: keras.Model,
+        settings: dict[str, Any],
+        epoch: int,
+        patience: int | None,
+        file: Path | str | None,
     ) -> None:
         super().__init__()
-        self.file = file
+        self.trained = trained
+        self.settings = json.loads(json.dumps(settings))  # as a file gives them back
+        self.epoch = epoch
         self.patience = patience
-        self.writes = writes
-        self.settings = settings
+        self.file = None if file is None else Path(file)
         self.batch_size: int = settings["batch_size"]
         self.sizes: list[int] = []  # by epoch
         self.curves: dict[str, list[float]] = {}
+        self._remember()
+        if self.file is not None:
+            if self.file.exists():
+                self._load()
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._save()  # what fails, fails before the first step
 
-    def start(self, model: keras.Model, first_epoch: int) -> None:
-        """Bring back what the file holds, if there is one."""
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
-        self.trained, self.epoch = model, first_epoch
-        if self.file is not None and self.file.exists():
+    def _load(self) -> None:
+        try:
             with np.load(self.file, allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
-                self._check(about["settings"])
-                self._assign([saved[f"variable_{k}"] for k in range(len(_state(model)))])
-            self.curves = about["curves"]
-            self.epoch = len(self.curves["loss"])
-            self.sizes = about.get("sizes", [self.batch_size] * self.epoch)
-            self.batch_size = self.sizes[-1]
-        self.state = [variable.numpy() for variable in _state(model)]
-
-    def _check(self, found: dict[str, Any]) -> None:
+                state = [saved[f"variable_{k}"] for k in range(len(saved.files) - 1)]
+                found = about["settings"]
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # whatever a damaged file makes of its readers
+            aside = self.file.with_name(f"{self.file.name}.damaged")
+            self.file.replace(aside)
+            warnings.warn(
+                f"{self.file} is damaged ({type(error).__name__}: {error}). It is now "
+                f"{aside.name}, and training starts afresh.",
+                stacklevel=4,
+            )
+            return
         for name in {**found, **self.settings}:
             if found.get(name) != self.settings.get(name):
                 raise ValueError(
@@ -331,21 +380,37 @@ class _Progress(keras.callbacks.Callback):
                     f"this run's is {self.settings.get(name)}. Delete it, or name another "
                     "file."
                 )
+        self._assign(state)
+        self.state, self.epoch = state, about["epoch"]
+        self.curves, self.sizes = about["curves"], about["sizes"]
+        self.batch_size = self.sizes[-1] if self.sizes else self.batch_size
+        self._check_finite(f"{self.file} holds a training that", " Delete it.")
 
     def _assign(self, arrays: Sequence[np.ndarray]) -> None:
         for variable, array in zip(_state(self.trained), arrays, strict=True):
             variable.assign(array)
+
+    def _remember(self) -> None:
+        self.state = [variable.numpy() for variable in _state(self.trained)]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
             self.curves.setdefault(name, []).append(float(value))
         self.sizes.append(self.batch_size)
         self.epoch = epoch + 1
-        self.state = [variable.numpy() for variable in _state(self.trained)]
-        if self.file is not None and self.writes:
-            self._save()
+        self._remember()
+        self._save()
+        self._check_finite(f"The training of {self.trained.name}")
         if self.is_flat():
             self.model.stop_training = True
+
+    def _check_finite(self, who: str, advice: str = "") -> None:
+        last = self.curves.get("loss", [])[-1:]
+        if not all(np.isfinite(array).all() for array in [last, *self.state]):
+            raise DivergedError(
+                f"{who} diverged in epoch {self.epoch}: its loss or a weight is NaN or "
+                f"infinite. Lower the learning rate.{advice}"
+            )
 
     def is_flat(self) -> bool:
         """Decide from the curves alone, so that a resumed run stops where it would have."""
@@ -355,10 +420,8 @@ class _Progress(keras.callbacks.Callback):
         last = -self.patience
         return min(losses[last:]) > min(losses[:last]) - 0.001 * abs(min(losses[:last]))
 
-    def halve(self, error: tf.errors.ResourceExhaustedError) -> None:
-        """Go back to the last whole epoch, with half the batch; give up below one pair."""
-        if self.batch_size == 1:
-            raise error
+    def halve(self) -> None:
+        """Go back to the last whole epoch, with half the batch."""
         self.batch_size //= 2
         warnings.warn(
             f"A batch of {2 * self.batch_size} did not fit into the memory. Going on from "
@@ -368,36 +431,37 @@ class _Progress(keras.callbacks.Callback):
         self._assign(self.state)
 
     def named_curves(self, heads: list[str]) -> dict[str, list[float]]:
-        """Return the curves, and the batch sizes if they are not what was asked for."""
-        curves = _named_curves(self.curves, heads)
+        """Name the curves by output, also those of one; add batch sizes if they changed."""
+        curves = {}
+        for name, curve in self.curves.items():
+            part, key = ("val_", name[4:]) if name.startswith("val_") else ("", name)
+            if len(heads) == 1 and key != "loss":
+                key = f"{heads[0]}_{key}"
+            curves[part + key] = list(curve)
+        # Keras averages an output's own loss over batches, a small last one like any.
+        for name in [name for name in curves if name.endswith("_mse")]:
+            curves[name.removesuffix("mse") + "loss"] = curves.pop(name)
         if set(self.sizes) - {self.settings["batch_size"]}:
             curves["batch_size"] = list(self.sizes)
         return curves
 
     def _save(self) -> None:
-        about = {"settings": self.settings, "curves": self.curves, "sizes": self.sizes}
+        if self.file is None:
+            return
+        kept = ("settings", "curves", "sizes", "epoch")
+        about = {name: getattr(self, name) for name in kept}
         arrays = {f"variable_{k}": array for k, array in enumerate(self.state)}
-        part = self.file.with_suffix(".part.npz")
-        np.savez(part, about=np.array(json.dumps(about)), **arrays)
-        part.replace(self.file)  # whole or not at all
+        # A name of its own: of two workers with one file neither takes the other's away.
+        part = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}.npz")
+        try:
+            np.savez(part, about=np.array(json.dumps(about)), **arrays)
+            part.replace(self.file)  # whole or not at all
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:
-    return [*model.weights, *model.optimizer.variables]
-
-
-def _named_curves(history: dict[str, list], heads: list[str]) -> dict[str, list[float]]:
-    """Name the curves by output, also those of a network with one output."""
-    curves = {}
-    for name, curve in history.items():
-        part, key = ("val_", name[4:]) if name.startswith("val_") else ("", name)
-        if len(heads) == 1 and key != "loss":
-            key = f"{heads[0]}_{key}"
-        curves[part + key] = [float(value) for value in curve]
-    # Keras averages an output's own loss over batches, a small last one like any other.
-    for name in [name for name in curves if name.endswith("_mse")]:
-        curves[name.removesuffix("mse") + "loss"] = curves.pop(name)
-    return curves
+    return [*model.variables, *model.optimizer.variables]
 
 
 def predict(
@@ -410,7 +474,7 @@ def predict(
     model
         A network of `models`.
     lr
-        Stack (n, height, width, 3), ``uint8`` or in [0, 1].
+        Stack (n, height, width, 3), ``uint8``, or floating point in [0, 1].
     batch_size
         Pictures at a time.
 
@@ -418,14 +482,36 @@ def predict(
     -------
     dict
         By output a stack in [0, 1], clipped, ``float32``.
+
+    Raises
+    ------
+    metrics.MetricError
+        If `lr` is something else.
     """
-    lr = data.as_float(lr) if lr.dtype == np.uint8 else np.asarray(lr, np.float32)
+    batch_size = _number("batch_size", batch_size, 1)
+    lr = np.asarray(lr)
+    if lr.ndim != 4 or lr.shape[-1] != 3 or not len(lr):
+        raise metrics.MetricError(
+            f"The input has the shape {lr.shape}. Expected a stack (n, height, width, 3) "
+            "of one picture or more, in colour: of a single one make a stack with [None]."
+        )
+    if lr.dtype == np.uint8:
+        lr = data.as_float(lr)
+    metrics.check_picture("input", lr)
+    metrics.check_range("input", lr, slack=1e-6)
+    lr = lr.astype(np.float32)
     parts = [
         model.predict_on_batch(lr[start : start + batch_size])
         for start in range(0, len(lr), batch_size)
     ]
+    if not isinstance(parts[0], dict):
+        raise ValueError(
+            f"{model.name} has no names for its outputs. Expected a dictionary of them: "
+            'keras.Model(lr, {"x2": ..., "x4": ...}).'
+        )
     return {
-        head: np.clip(np.concatenate([p[head] for p in parts]), 0, 1) for head in parts[0]
+        head: np.clip(np.concatenate([p[head] for p in parts]), 0, 1).astype(np.float32)
+        for head in parts[0]
     }
 
 

@@ -3,31 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from srlib import data, metrics, models, training
 
 HEADS = ("x2", "x4")
-
-
-@pytest.fixture
-def float64(monkeypatch):
-    """Train in double precision, so that equal means equal and not nearly."""
-    import tensorflow as tf
-
-    def in_double(serve):
-        def cast(lr, hr):
-            return tf.cast(lr, "float64"), {h: tf.cast(x, "float64") for h, x in hr.items()}
-
-        return lambda *args, **options: serve(*args, **options).map(cast)
-
-    for name in ("training_batches", "validation_batches"):
-        monkeypatch.setattr(data, name, in_double(getattr(data, name)))
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
 
 
 def tiny(heads=HEADS, seed=0):
@@ -67,33 +48,6 @@ def trained(train, val):
     return model, training.fit(
         model, train, val, epochs=3, batch_size=3, learning_rate=0.01
     )
-
-
-# --- The small size -----------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("float64")
-def test_fifty_steps_at_the_small_size_are_those_of_the_published_network(make_pairs):
-    """Of one network. That each has the same gradients at both sizes: test_small.py."""
-    train, val = make_pairs(5, lr_size=8), make_pairs(3, lr_size=8, seed=1)
-    runs = []
-    for at_small_size in (True, False):
-        model = models.build("basic", seed=1)
-        before = model.get_weights()
-        curves = training.fit(
-            model, train, val,
-            epochs=17, batch_size=2, at_small_size=at_small_size,
-            loss_weights={"x2": 0.3, "x4": 0.7},
-        )  # fmt: skip
-        runs.append((model.get_weights(), curves))
-    (small_weights, small_curves), (weights, curves) = runs
-    assert small_curves.keys() == curves.keys()
-    for key, curve in curves.items():
-        assert small_curves[key] == pytest.approx(curve, abs=1e-6)
-    assert max(np.abs(a - b).max() for a, b in zip(weights, before, strict=True)) > 0.01
-    for small_weight, weight in zip(small_weights, weights, strict=True):
-        assert np.abs(small_weight - weight).max() < 1e-6
 
 
 # --- What the numbers mean ----------------------------------------------------------------
@@ -219,11 +173,79 @@ def test_an_output_of_weight_0_is_not_trained_and_one_left_out_has_weight_1(trai
     assert not np.array_equal(before["x2"], after["x2"])
 
 
-def test_a_loss_weight_for_no_output_is_refused_and_not_left_out(train, val):
-    for model, wrong in [(tiny(), {"x2": 1, "x_4": 5}), (tiny(["x2"]), {"x2": 1, "x4": 1})]:
-        outputs = ", ".join(model.output)
-        with pytest.raises(ValueError, match=f"for {', '.join(wrong)}.*outputs {outputs}"):
-            training.fit(model, train, val, epochs=1, loss_weights=wrong)
+def with_outputs(**sizes):
+    lr = keras.Input((None, None, 3))
+    return keras.Model(lr, {head: layers.UpSampling2D(k)(lr) for head, k in sizes.items()})
+
+
+class Unnamed(keras.Model):
+    """A class of its own, which has no output before it is called."""
+
+    def call(self, x):
+        return layers.UpSampling2D(2)(x)
+
+
+NEVER = [
+    ({"loss_weights": {"x2": 1, "x_4": 5}}, "loss weights for x2, x_4, .* outputs x2, x4"),
+    ({"loss_weights": {"x2": "1"}}, "a weight for x2='1'"),
+    ({"loss_weights": {"x2": -1}}, "a weight for x2=-1"),
+    ({"loss": "mae"}, "loss='mae'. Expected one of: mse, psnr"),
+    ({"epochs": 0}, "epochs=0"),
+    ({"epochs": 1.5}, "epochs=1.5"),
+    ({"first_epoch": 1}, "Nothing to train"),
+    ({"batch_size": 0}, "batch_size=0"),
+    ({"patience": 0}, "patience=0"),
+    ({"seed": -1}, "seed=-1"),
+    ({"learning_rate": float("nan")}, "learning_rate=nan"),
+    ({"learning_rate": "fast"}, "learning_rate='fast'"),
+    ({"train": slice(0)}, "Found 0 training pairs"),
+    ({"val": slice(0)}, "and 0 validation pairs"),
+    ({"model": with_outputs(x3=3)}, 'outputs of functional.* are x3. .* "x2", "x4"'),
+    (
+        {"model": with_outputs(x2=2, x4=2)},
+        r"output x4 .* \(1, 16, 16, 3\) .* \(1, 32, 32, 3\)",
+    ),
+    ({"model": Unnamed()}, "Expected a dictionary"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), NEVER, ids=[m for _, m in NEVER])
+def test_what_cannot_be_trained_is_refused_before_the_first_step(
+    train, val, settings, message, monkeypatch
+):
+    def trained(*_, **__):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr(keras.Model, "fit", trained)
+    settings = {"epochs": 1, **settings}
+    model = settings.pop("model", None) or tiny()
+    train, val = train[settings.pop("train", slice(9))], val[settings.pop("val", slice(9))]
+    with pytest.raises(ValueError, match=message):
+        training.fit(model, train, val, **settings)
+
+
+def test_a_network_of_a_class_of_its_own_is_trained(train, val):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = layers.Conv2D(3, 1)
+
+        def call(self, x):
+            return {"x2": self.head(layers.UpSampling2D(2)(x))}
+
+    model = Own()
+    curves = training.fit(model, train, val, epochs=3, learning_rate=0.01)
+    assert curves["loss"][-1] < curves["loss"][0]
+    assert curves.keys() == keys("x2")
+
+
+def test_a_black_pair_that_is_drawn_black_leaves_numbers(make_pairs):
+    pairs = make_pairs(2)
+    black = data.Pairs(*(np.zeros_like(stack) for stack in (pairs.lr, pairs.x2, pairs.x4)))
+    model = models.build("basic", seed=0)
+    curves = training.fit(model, black, black, epochs=2, loss="psnr")
+    assert curves["loss"] == pytest.approx([2 * np.log(training.LEAST_MSE)] * 2)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def test_callbacks_are_called_once_an_epoch(train, val):
@@ -270,15 +292,43 @@ def loud():
 
 def test_predict_takes_uint8_or_floats_and_clips(loud, val):
     lr = data.as_float(val.lr)
-    drawn = training.predict(loud, lr)
-    from_uint8 = training.predict(loud, val.lr)
-    for head, scale in zip(HEADS, data.SCALES, strict=True):
-        expected = np.clip(metrics.repeat_blocks(3 * lr - 1, scale), 0, 1)
-        assert drawn[head].dtype == np.float32
-        assert drawn[head] == pytest.approx(expected, abs=1e-6)
-        assert np.array_equal(drawn[head], from_uint8[head])
+    for given in (lr, val.lr, lr.astype(np.float64)):
+        drawn = training.predict(loud, given)
+        for head, scale in zip(HEADS, data.SCALES, strict=True):
+            expected = np.clip(metrics.repeat_blocks(3 * lr - 1, scale), 0, 1)
+            assert drawn[head].dtype == np.float32
+            assert drawn[head] == pytest.approx(expected, abs=1e-6)
     assert drawn["x2"].min() == 0
     assert drawn["x2"].max() == 1
+
+
+SPOILT = {
+    "integers": (lambda lr: lr.astype(int), "The input is int64. Expected floating point"),
+    "to 255": (lambda lr: 1.0 * lr, r"The input runs from .* Expected \[0, 1\]"),
+    "from -1": (lambda lr: lr / 127.5 - 1, r"The input runs from -.* Expected \[0, 1\]"),
+    "not a number": (lambda lr: lr * np.nan, "NaN"),
+    "with alpha": (lambda lr: np.concatenate([lr, lr[..., :1]], -1), r"8, 4\).*in colour"),
+    "grey": (lambda lr: lr[..., 0], r"shape \(5, 8, 8\). Expected a stack"),
+    "grey with a channel": (lambda lr: lr[..., :1], r"8, 1\).*in colour"),
+    "one picture": (lambda lr: lr[0], r"shape \(8, 8, 3\). .* make a stack with \[None\]"),
+    "an empty stack": (lambda lr: lr[:0], r"shape \(0, 8, 8, 3\). .* one picture or more"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_predict_refuses_what_metrics_refuse(loud, val, kind):
+    spoil, message = SPOILT[kind]
+    with pytest.raises(metrics.MetricError, match=message):
+        training.predict(loud, spoil(val.lr))
+
+
+def test_predict_gives_single_precision_under_any_policy(val):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        drawn = training.predict(tiny(["x2"]), val.lr)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert drawn["x2"].dtype == np.float32
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 100])
@@ -370,16 +420,160 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_numbers(make_pairs, tmp_pa
 
 
 def test_a_finished_run_is_not_trained_again(make_pairs, tmp_path):
+    """Though its settings are NumPy's, and its network was built and named once more."""
     train, val = make_pairs(3), make_pairs(1, seed=1)
-    settings = {"epochs": 2, "batch_size": 2, "checkpoint": tmp_path / "run.npz"}
-    first = training.fit(models.build("basic", seed=0), train, val, **settings)
-    again = models.build("basic", seed=99)
-    assert training.fit(again, train, val, **settings) == first
+
+    def run(order):
+        return training.fit(
+            tiny(seed=order),
+            train,
+            val,
+            epochs=np.int64(2),
+            batch_size=np.int32(2),
+            seed=np.int64(5),
+            loss_weights={"x2": np.float32(0.5), "x4": np.float64(1)},
+            learning_rate=keras.optimizers.schedules.ExponentialDecay(1e-3, 2, 0.5),
+            checkpoint=str(tmp_path / "not" / "there" / "run.npz"),
+        )
+
+    first = run(0)
+    assert run(1) == first
 
 
-def test_a_checkpoint_of_another_run_is_refused_by_name(make_pairs, tmp_path):
-    train, val = make_pairs(3), make_pairs(1, seed=1)
+def keep(file, train, val, model=None, **settings):
+    model = model or tiny()
+    settings = {"epochs": 2, "batch_size": 4, **settings}
+    return training.fit(model, train, val, checkpoint=file, **settings)
+
+
+@pytest.fixture(scope="module")
+def kept(train, val, tmp_path_factory):
+    """The bytes of a checkpoint, and the curves of its run."""
+    file = tmp_path_factory.mktemp("kept") / "run.npz"
+    curves = keep(file, train, val)
+    return file.read_bytes(), curves
+
+
+def other_tiny():
+    """As many numbers as in `tiny`, wired otherwise."""
+    model = tiny()
+    x = model.get_layer("x2").input
+    return keras.Model(model.input, {**model.output, "x2": model.get_layer("x2")(-x)})
+
+
+OTHERS = {
+    "seed": {"seed": 1},
+    "loss_weights": {"loss_weights": {"x4": 2}},
+    "learning_rate": {"learning_rate": 0.1},
+    "form": {"at_small_size": False},
+    "network": {"model": other_tiny},
+    "photos": {},
+    "code": {},
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_checkpoint_of_another_run_is_refused_by_name(
+    train, val, kept, tmp_path, what, monkeypatch
+):
+    file, other = tmp_path / "run.npz", OTHERS[what]
+    file.write_bytes(kept[0])
+    if what == "photos":
+        val = val[::-1]
+    if what == "code":
+        monkeypatch.setattr(training, "_code", lambda: "other code")
+    model = other["model"]() if "model" in other else None
+    with pytest.raises(ValueError, match=rf"run\.npz belongs .* its {what} is "):
+        keep(file, train, val, **{**other, "model": model})
+    assert file.read_bytes() == kept[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: b"",
+        lambda whole: whole[:99] + bytes(200) + whole[299:],
+        lambda whole: b"no checkpoint at all",
+    ],
+    ids=["cut off", "empty", "zeros inside", "a text"],
+)
+def test_a_damaged_checkpoint_is_named_and_set_aside(train, val, kept, tmp_path, damage):
+    file, damaged = tmp_path / "run.npz", damage(kept[0])
+    file.write_bytes(damaged)
+    with pytest.warns(UserWarning, match=r"run\.npz is damaged .* run\.npz\.damaged"):
+        assert keep(file, train, val) == kept[1]
+    assert file.with_name("run.npz.damaged").read_bytes() == damaged
+    assert file.stat().st_size == len(kept[0])  # the new one is whole
+
+
+def test_a_checkpoint_that_cannot_be_written_fails_before_the_first_step(
+    train, val, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: pytest.fail("it was trained"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        keep(tmp_path / "file" / "run.npz", train, val)
+    with pytest.raises(OSError, match=tmp_path.name):
+        keep(tmp_path, train, val)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_run_that_diverged_is_named_now_and_when_it_is_started_again(
+    train, val, tmp_path
+):
     file = tmp_path / "run.npz"
-    training.fit(models.build("basic", seed=0), train, val, epochs=1, checkpoint=file)
-    with pytest.raises(ValueError, match=r"run\.npz belongs .* its seed is 0, .* is 1"):
-        training.fit(models.build("basic"), train, val, epochs=1, checkpoint=file, seed=1)
+    for who in (r"The training of functional.* diverged in epoch 1", r"run\.npz holds a"):
+        with pytest.raises(training.DivergedError, match=who):
+            keep(file, train, val, learning_rate=1e30)
+
+
+def test_a_resumed_run_draws_the_same_chances(train, val, tmp_path):
+    """Dropout has numbers of its own, which are no weights."""
+
+    def model():
+        keras.utils.set_random_seed(0)
+        lr = keras.Input((None, None, 3))
+        x = layers.Dropout(0.5)(layers.Conv2D(8, 3, padding="same")(lr))
+        return keras.Model(lr, {"x2": layers.Conv2D(3, 1)(layers.UpSampling2D(2)(x))})
+
+    expected = keep(None, train, val, model(), epochs=3)
+    keep(tmp_path / "run.npz", train, val, model(), epochs=1)
+    assert keep(tmp_path / "run.npz", train, val, model(), epochs=3) == expected
+
+
+class DoesNotFit(keras.callbacks.Callback):
+    """Stand in for a GPU: from the second epoch on, a batch of four is too much."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.epoch == 1 and self.params["steps"] < 4:
+            raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_no_epoch_is_lost(make_pairs, tmp_path):
+    train, val = make_pairs(7), make_pairs(2, seed=1)
+    settings = {"epochs": 3, "batch_size": 4, "checkpoint": tmp_path / "run.npz"}
+    with pytest.warns(UserWarning, match="A batch of 4 .* from epoch 1 with batches of 2"):
+        curves = training.fit(
+            models.build("basic", seed=0), train, val, callbacks=[DoesNotFit()], **settings
+        )
+    assert curves["batch_size"] == [4, 2, 2]
+    whole = training.fit(models.build("basic", seed=0), train, val, epochs=1, batch_size=4)
+    assert curves["loss"][0] == whole["loss"][0]
+    assert training.fit(models.build("basic", seed=0), train, val, **settings) == curves
+
+
+def test_one_pair_that_does_not_fit_is_an_error(make_pairs, monkeypatch):
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+
+    monkeypatch.setattr(keras.Model, "fit", full)
+    train = make_pairs(2)
+    with (
+        pytest.warns(UserWarning, match="of 1"),
+        pytest.raises(tf.errors.ResourceExhaustedError),
+    ):
+        training.fit(models.build("basic"), train, train, epochs=1, batch_size=2)

@@ -55,15 +55,6 @@ const OPERATIONS = {
   },
   crop_like: (tf, step, [x, like]) =>
     tf.slice(x, [0, 0, 0, 0], [1, like.shape[1], like.shape[2], x.shape[3]]),
-  /** Lay groups of channels side by side. Nothing moves in memory. */
-  spread: (tf, { count }, [x]) => {
-    const [n, height, width, channels] = x.shape;
-    return tf.reshape(x, [n, height, width * count, channels / count]);
-  },
-  gather: (tf, { count }, [x]) => {
-    const [n, height, width, channels] = x.shape;
-    return tf.reshape(x, [n, height, width / count, channels * count]);
-  },
 };
 
 function convolve(tf, operation, step, x) {

@@ -60,15 +60,12 @@ class View:
         ``step * i + high``.
     channels
         Numbers a pixel.
-    spread
-        How many times wider the tensor is than the picture (`small.ChannelsToPixels`).
     """
 
     step: float
     low: float
     high: float
     channels: int
-    spread: int = 1
 
 
 @dataclass
@@ -122,7 +119,7 @@ class Recorder:
             return self.convolution(layer, *seen)
         first = seen[0]
         low, high = min(v.low for v in seen), max(v.high for v in seen)
-        same = View(first.step, low, high, first.channels, first.spread)
+        same = View(first.step, low, high, first.channels)
         if isinstance(layer, layers.Add):
             return {"op": "add"}, same
         if isinstance(layer, layers.Concatenate):
@@ -147,13 +144,6 @@ class Recorder:
             view = enlarged(first, 2)
             view.channels //= 4
             return {"op": "depth_to_space", "block": 2}, view
-        if isinstance(layer, small.ChannelsToPixels):
-            same.channels, same.spread = first.channels // 4, first.spread * 4
-            return {"op": "spread", "count": 4}, same
-        if isinstance(layer, small.PixelsToChannels):
-            same.channels *= layer.count
-            same.spread //= layer.count
-            return {"op": "gather", "count": layer.count}, same
         raise ExportError(
             f"The layer {layer.name} is a {type(layer).__name__}, which the page cannot "
             "compute. Teach `describe`, and _static/live/network.mjs, what it does."
@@ -164,7 +154,7 @@ class Recorder:
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
         (size, width), (stride, _) = layer.kernel_size, layer.strides
         dilation = layer.dilation_rate[0]
-        if layer.padding != "same" or size != width or (x.spread > 1 and size > 1):
+        if layer.padding != "same" or size != width:
             raise ExportError(f"The convolution {layer.name} is of a kind not known here.")
         kernel = np.asarray(layer.kernel)
         channels = kernel.shape[2] if depthwise else kernel.shape[3]
@@ -177,16 +167,14 @@ class Recorder:
             x.low - x.step * (before + (stride > 1)),
             x.high + x.step * (reach - before),
             channels,
-            x.spread,
         )
-        pixels = x.spread / view.step**2
         step = {
             "op": "depthwise" if depthwise else "conv",
             "stride": stride,
             "dilation": dilation,
             "activation": activation_of(layer),
             # Multiplications for each pixel of the input: what the progress bar counts.
-            "work": round(pixels * kernel.size, 1),
+            "work": round(kernel.size / view.step**2, 1),
         }
         return {**step, **self.store(kernel=kernel, bias=bias)}, view
 
@@ -231,7 +219,7 @@ def activation_of(layer: keras.Layer) -> str:
 
 def enlarged(x: View, block: int) -> View:
     """See what a `block` times larger tensor sees."""
-    return View(x.step / block, x.low - x.step, x.high, x.channels, x.spread)
+    return View(x.step / block, x.low - x.step, x.high, x.channels)
 
 
 def export(name: str) -> tuple[dict[str, Any], bytes]:
