@@ -111,3 +111,20 @@ def test_start_says_what_the_chapter_runs_on(shown, monkeypatch):
     assert photos.name == "sample"
     assert "sample: 71 train, 24 val" in shown[0].data
     assert "TensorFlow 2." in shown[0].data
+
+
+def test_start_names_the_gpus_and_leaves_memory_to_others(shown, monkeypatch):
+    import tensorflow as tf
+
+    grown = []
+    listed = {"GPU": ["GPU:0", "GPU:1"]}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: listed[kind])
+    for name, does in {
+        "get_device_details": lambda gpu: {"device_name": "Tesla T4"},
+        "set_memory_growth": lambda gpu, grows: grown.append(gpu),
+        "enable_op_determinism": lambda: pytest.fail("a GPU has no such operations"),
+    }.items():
+        monkeypatch.setattr(tf.config.experimental, name, does)
+    notebook.start()
+    assert "2 x Tesla T4." in shown[0].data
+    assert grown == listed["GPU"]
