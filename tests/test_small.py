@@ -363,7 +363,7 @@ def pointwise_layers(x):
 
 
 def branches(merge, left, right):
-    return lambda x: conv(merge([left(x), right(x)]), 3, 1)
+    return lambda x: conv(merge()([left(x), right(x)]), 3, 1)
 
 
 def reused(x):
@@ -407,14 +407,14 @@ NETWORKS = {  # name: the layers, and the side of the blocks that the output is 
     "bilinear": (lambda x: conv(up(x, how="bilinear"), 3, 1), 1),
     "only upwards": (lambda x: conv(up(x, (2, 1)), 3, 1), 1),
     "equal branches": (
-        branches(layers.Concatenate(), up, lambda x: up(conv(x, 4, 3))),
+        branches(layers.Concatenate, up, lambda x: up(conv(x, 4, 3))),
         2,
     ),
     "unequal branches": (
-        branches(layers.Add(), lambda x: up(up(x)), lambda x: up(conv(up(x), 3, 3))),
+        branches(layers.Add, lambda x: up(up(x)), lambda x: up(conv(up(x), 3, 3))),
         1,
     ),
-    "joined in height": (branches(layers.Concatenate(axis=1), up, up), 1),
+    "joined in height": (branches(lambda: layers.Concatenate(axis=1), up, up), 1),
     "one tensor, two readers": (reused, 1),
     "one layer, two places": (shared_layer, 2),
     "no enlargement": (lambda x: conv(x, 3, 3), 1),
