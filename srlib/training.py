@@ -7,7 +7,6 @@ import inspect
 import json
 import math
 import numbers
-import uuid
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ import tensorflow as tf
 
 from srlib import data, metrics, models
 from srlib.fast import rewriting, small
+from srlib.sources import places
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _log_mse(packed: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
 LOSSES = {"mse": small.packed_mse, "psnr": _log_mse}
 
 
-class DivergedError(ArithmeticError):
+class DivergedError(ValueError):
     """A training whose loss or weights are no numbers any more."""
 
 
@@ -201,6 +201,7 @@ def fit(
     while progress.epoch < epochs and not progress.is_flat():
         try:
             _train(trained, blocks, train, val, epochs, progress, callbacks)
+            progress.check_finite(f"The training of {model.name}")
         except tf.errors.ResourceExhaustedError:
             if progress.batch_size == 1:
                 raise
@@ -353,7 +354,6 @@ class _Progress(keras.callbacks.Callback):
         if self.file is not None:
             if self.file.exists():
                 self._load()
-            self.file.parent.mkdir(parents=True, exist_ok=True)
             self._save()  # what fails, fails before the first step
 
     def _load(self) -> None:
@@ -365,13 +365,8 @@ class _Progress(keras.callbacks.Callback):
         except (OSError, MemoryError):
             raise
         except Exception as error:  # whatever a damaged file makes of its readers
-            aside = self.file.with_name(f"{self.file.name}.damaged")
-            self.file.replace(aside)
-            warnings.warn(
-                f"{self.file} is damaged ({type(error).__name__}: {error}). It is now "
-                f"{aside.name}, and training starts afresh.",
-                stacklevel=4,
-            )
+            why = f"{self.file} is damaged ({type(error).__name__}: {error})."
+            places.set_aside(self.file, f"{why} Training starts afresh.")
             return
         for name in {**found, **self.settings}:
             if found.get(name) != self.settings.get(name):
@@ -384,7 +379,7 @@ class _Progress(keras.callbacks.Callback):
         self.state, self.epoch = state, about["epoch"]
         self.curves, self.sizes = about["curves"], about["sizes"]
         self.batch_size = self.sizes[-1] if self.sizes else self.batch_size
-        self._check_finite(f"{self.file} holds a training that", " Delete it.")
+        self.check_finite(f"{self.file} holds a training that")
 
     def _assign(self, arrays: Sequence[np.ndarray]) -> None:
         for variable, array in zip(_state(self.trained), arrays, strict=True):
@@ -400,16 +395,19 @@ class _Progress(keras.callbacks.Callback):
         self.epoch = epoch + 1
         self._remember()
         self._save()
-        self._check_finite(f"The training of {self.trained.name}")
-        if self.is_flat():
+        if self.is_flat() or not self._is_finite():
             self.model.stop_training = True
 
-    def _check_finite(self, who: str, advice: str = "") -> None:
-        last = self.curves.get("loss", [])[-1:]
-        if not all(np.isfinite(array).all() for array in [last, *self.state]):
+    def _is_finite(self) -> bool:
+        numbers = [self.curves.get("loss", [])[-1:], *self.state]
+        return all(np.isfinite(array).all() for array in numbers)
+
+    def check_finite(self, who: str) -> None:
+        """Refuse to go on from what is no number. After all callbacks have seen it."""
+        if not self._is_finite():
             raise DivergedError(
                 f"{who} diverged in epoch {self.epoch}: its loss or a weight is NaN or "
-                f"infinite. Lower the learning rate.{advice}"
+                "infinite. Lower the learning rate, and delete the checkpoint, if any."
             )
 
     def is_flat(self) -> bool:
@@ -451,13 +449,8 @@ class _Progress(keras.callbacks.Callback):
         kept = ("settings", "curves", "sizes", "epoch")
         about = {name: getattr(self, name) for name in kept}
         arrays = {f"variable_{k}": array for k, array in enumerate(self.state)}
-        # A name of its own: of two workers with one file neither takes the other's away.
-        part = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}.npz")
-        try:
-            np.savez(part, about=np.array(json.dumps(about)), **arrays)
-            part.replace(self.file)  # whole or not at all
-        finally:
-            part.unlink(missing_ok=True)
+        with places.whole(self.file) as part, part.open("wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), **arrays)
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:

@@ -24,6 +24,7 @@ from srlib.runs import provenance, results
 from srlib.runs.plans import RunConfig
 from srlib.runs.weights import save_weights
 from srlib.sources import backbone, places
+from srlib.training import DivergedError
 
 #: Unfinished runs and the local study. Nothing in it is worth keeping once they are done.
 RUNS = places.own_data() / "runs"
@@ -35,10 +36,6 @@ ARTICLE_BATCH = 64
 
 class OtherPhotosError(ValueError):
     """The record of a run was made from other photos than are here."""
-
-
-class DivergedError(ValueError):
-    """A run whose numbers are NaN. The same code would do it again."""
 
 
 def run(
