@@ -32,8 +32,8 @@ NONE = "none"
 
 #: Where nothing is that could change a picture.
 NOT_FOLLOWED = (
-    "srlib.sources.download", "srlib.sources.places", "srlib.fast.devices",
-    "srlib.runs.provenance", "srlib.runs.queue", "srlib.exercises",
+    "srlib.sources.download", "srlib.sources.places", "srlib.runs.provenance",
+    "srlib.runs.queue", "srlib.exercises",
 )  # fmt: skip
 #: The strings of this table name functions that are looked up with ``globals()``.
 TABLE = "srlib.zoo"
