@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from srlib import metrics
 from srlib.exercises import expect, networks
 from srlib.exercises.engine import Chapter, NotYet
 
 chapter = Chapter(4, "04-model-2-residual")
 progress = chapter.progress
 
-_FIRST, _BLOCK, _HEAD = 128, 18_496, 99  # parameters of Model 2's parts
+_BLOCK = 18_496  # parameters of a residual block
 
 
 # --- 1 -----------------------------------------------------------------------------------
 
-_WHOSE = {"x2": _FIRST + 2 * _BLOCK + _HEAD, "x4": _FIRST + 3 * _BLOCK + _HEAD}
+# Parameters of the first convolution, a block, a head; and how many of each are passed.
+_SIZES, _KERNELS = (128, _BLOCK, 99), (96, 18_432, 96)
+_WHOSE = {"x2": (1, 2, 1), "x4": (1, 3, 1)}
 
 
 @chapter.exercise(
@@ -51,21 +55,46 @@ def q1(answer: Any) -> str:
     found = expect.mapping(answer, _WHOSE)
     for head, right in _WHOSE.items():
         count = expect.whole(found[head], f"the number for {head}")
-        slips = {
-            _FIRST + 3 * _BLOCK + 2 * _HEAD: "that is the whole network, with both heads. "
-            "Does this picture pass through the other's head?",
-            right - _HEAD: "you forgot its own head, the last 1x1 convolution.",
-            right - _FIRST: "you forgot the first convolution, which every picture passes.",
-            _BLOCK + _HEAD: "those are the parameters that only x4 uses. It depends on the "
-            "trunk, too.",
-            _HEAD: "that is the head alone. What does it work on?",
-            _WHOSE["x2"]: "that is what x2 depends on. One block more stands on this way.",
-            _WHOSE["x4"]: "that counts three blocks. Which of them stands after the place "
-            "where x2 leaves?",
-        }
-        wrong = f"not {count:,}. Add up the boxes that you pass on the way up."
-        expect.that(count == right, f"{head}: {slips.get(count, wrong)}")
+        expect.that(count == _added(right), f"{head}: {_told(count, right)}")
     return "The trunk serves both pictures; the third block serves x4 alone."
+
+
+def _added(parts: tuple[int, int, int], sizes: tuple[int, int, int] = _SIZES) -> int:
+    return sum(size * count for size, count in zip(sizes, parts, strict=True))
+
+
+def _told(count: int, right: tuple[int, int, int]) -> str:
+    """Say of which parts a wrong number is the sum."""
+    for parts in itertools.product((0, 1), range(5), range(3)):
+        first, blocks, heads = parts
+        if count == _added(parts, _KERNELS):
+            return "that counts kernels alone. Each filter has a constant, its bias, too."
+        if count != _added(parts):
+            continue
+        if parts == (1, 3, 2):
+            return (
+                "that is the whole network, with both heads. Does this picture pass "
+                "through the other's head?"
+            )
+        if parts == (0, 0, 1):
+            return "that is the head alone. What does it work on?"
+        if heads == 0:
+            return "you forgot its own head, the last 1x1 convolution."
+        if heads == 2:
+            return "that counts both heads. Does this picture pass through the other's?"
+        if first == 0 and blocks == 1:
+            return (
+                "those are the parameters that only x4 uses. It depends on the trunk, too."
+            )
+        if first == 0:
+            return "you forgot the first convolution, which every picture passes."
+        if blocks > right[1]:
+            return (
+                f"that counts {blocks} blocks. Which of them stand after the place "
+                "where x2 leaves?"
+            )
+        return f"that counts {blocks} of the blocks. Do no more stand on this way?"
+    return f"not {count:,}. Add up the boxes that you pass on the way up."
 
 
 # --- 2 -----------------------------------------------------------------------------------
@@ -155,7 +184,7 @@ def q3(answer: Any) -> str:
 
     from srlib import models
 
-    x = keras.Input((None, None, 32))
+    x = keras.Input((7, 10, 32))
     y = expect.call(answer, x)
     if not isinstance(y, keras.KerasTensor):
         raise NotYet(
@@ -165,8 +194,8 @@ def q3(answer: Any) -> str:
     expect.that(y is not x, "Your block returns its input as it is.")
     expect.that(
         y.shape[1:] == x.shape[1:],
-        f"From 32 channels your block makes the shape {tuple(y.shape[1:])}. Expected the "
-        "shape of its input.",
+        f"From the shape {x.shape[1:]} your block makes {y.shape[1:]}. Expected the shape "
+        "of its input.",
     )
     block, right = keras.Model(x, y), keras.Model(x, models.residual_block(x))
     size = block.count_params()
@@ -176,9 +205,9 @@ def q3(answer: Any) -> str:
         f"{_BLOCK:,}. Which convolution was left aside, or added?",
     )
     rng = np.random.default_rng(4)
-    features = rng.normal(size=(1, 8, 8, 32)).astype(np.float32)
+    features = rng.normal(size=(1, 7, 10, 32)).astype(np.float32)
     block.set_weights([np.zeros_like(array) for array in block.get_weights()])
-    handed_on = block.predict_on_batch(features)
+    handed_on, _ = _both_ways(block, features)
     leaky = np.where(features > 0, features, 0.2 * features)
     at_zero = {
         "With all weights 0 your block returns 0: no line leads round both convolutions. "
@@ -187,6 +216,12 @@ def q3(answer: Any) -> str:
         "The input is added twice. Add it once, to what the convolutions make of it.": (
             2 * leaky
         ),
+        "You take the mean of both ways. A residual block adds.": leaky / 2,
+        "You subtract the input. A residual block adds it.": (leaky - 1.2 * features),
+        "Below zero nothing comes through. Is there a ReLU in the place of the LeakyReLU, "
+        "or another layer in the place of `Add`?": np.maximum(features, 0),
+        "The slope of the LeakyReLU after the sum was 0.2. Keras takes 0.3 if it is not "
+        "told.": np.where(features > 0, features, 0.3 * features),
     }
     for message, slip in at_zero.items():
         expect.that(not np.allclose(handed_on, slip, atol=1e-5), message)
@@ -198,12 +233,33 @@ def q3(answer: Any) -> str:
     weights = [rng.normal(size=a.shape) / 17 for a in right.get_weights()]
     for one in (block, right):
         one.set_weights(weights)
+    (drawn, pulls), (as_drawn, as_pulls) = (
+        _both_ways(one, features) for one in (block, right)
+    )
     expect.that(
-        np.allclose(*(m.predict_on_batch(features) for m in (block, right)), atol=1e-4),
+        np.allclose(drawn, as_drawn, atol=1e-4),
         "The line leads round, but the rest has changed: two convolutions one after the "
         "other, each with LeakyReLU, then the sum, then LeakyReLU.",
     )
+    expect.that(
+        len(pulls) == len(as_pulls)
+        and all(np.allclose(*two, atol=1e-3) for two in zip(pulls, as_pulls, strict=True)),
+        "Forwards your block is right. But not every gradient comes back through it, "
+        "and that is what the line is for. What stops it?",
+    )
     return "With all weights 0 the block now hands on its input. No training was needed."
+
+
+def _both_ways(block: Any, features: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return what a block makes in training, and the gradients at its input and weights."""
+    import tensorflow as tf
+
+    start = tf.Variable(features)
+    with tf.GradientTape() as tape:
+        drawn = block(start, training=True)
+        end = tf.reduce_sum(drawn * features[..., ::-1])
+    pulls = tape.gradient(end, [start, *block.trainable_weights])
+    return drawn.numpy(), [np.zeros(1) if pull is None else pull.numpy() for pull in pulls]
 
 
 # --- 4 -----------------------------------------------------------------------------------
@@ -250,43 +306,41 @@ def q4(answer: Any) -> str:
     """PSNR at x4 from the loss, the x2 error and the weights."""
     cases = [
         (0.0081, 0.006, {"x2": 0.3, "x4": 0.7}),
-        (0.0174, 0.0087, {"x2": 1.0, "x4": 1.0}),
+        (0.0174, 0.0087, {"x4": 0.8, "x2": 0.5}),  # in any order, with any sum
         (0.0075, 0.005, {"x2": 0.65, "x4": 0.35}),
     ]
+
+    def of(weights: Callable[[float, float], tuple[float, float]]) -> Callable[..., float]:
+        def slip(loss: float, x2: float, w: dict[str, float]) -> float:
+            times, divisor = weights(w["x2"], w["x4"])
+            return _decibels((loss - times * x2) / divisor)
+
+        return slip
+
     slips = {
-        "You take away the x2 error without its weight.": (
-            lambda loss, x2, w: _decibels((loss - x2) / w["x4"])
-        ),
+        "You take away the x2 error without its weight.": of(lambda a, b: (1, b)),
         "You take away the weighted x2 error, that is right. What is left is not the x4 "
-        "error, but the x4 error times its weight.": (
-            lambda loss, x2, w: _decibels(loss - w["x2"] * x2)
-        ),
+        "error, but the x4 error times its weight.": of(lambda a, b: (a, 1)),
         "You do not use the weights. With 0.3 and 0.7 the loss is not the sum of the two "
-        "errors.": lambda loss, x2, w: _decibels(loss - x2),
-        "The weights are exchanged: which of them belongs to x2?": (
-            lambda loss, x2, w: _decibels((loss - w["x4"] * x2) / w["x2"])
+        "errors.": of(lambda a, b: (1, 1)),
+        "You read the weights by their place in the dictionary. Read them by name: "
+        "dictionaries have any order.": (
+            lambda loss, x2, w: of(lambda a, b: tuple(w.values()))(loss, x2, w)
         ),
+        "The weight of x4 is not always 1 less that of x2. It stands in the dictionary.": (
+            of(lambda a, b: (a, 1 - a))
+        ),
+        "You bring the weights to the sum 1. Keras does not: the loss is the weighted sum "
+        "as it is.": of(lambda a, b: (a / (a + b), b / (a + b))),
+        "The weights are exchanged: which of them belongs to x2?": of(lambda a, b: (b, a)),
         "You multiply by the weight of x4. It is in the loss already: divide.": (
-            lambda loss, x2, w: _decibels((loss - w["x2"] * x2) * w["x4"])
+            of(lambda a, b: (a, 1 / b))
         ),
-        "That is the PSNR of the loss, as if it were one error.": (
-            lambda loss, x2, w: _decibels(loss)
-        ),
+        "That is the PSNR of the loss, as if it were one error.": of(lambda a, b: (0, 1)),
         "That is the PSNR at x2.": lambda loss, x2, w: _decibels(x2),
-        "That is the squared error at x4. Turn it into decibels.": (
-            lambda loss, x2, w: (loss - w["x2"] * x2) / w["x4"]
-        ),
-        "The sign is wrong: a small error is a high PSNR.": (
-            lambda *arguments: -_x4_psnr(*arguments)
-        ),
-        "The decibels of a squared error are 10 times its logarithm, not 20.": (
-            lambda *arguments: 2 * _x4_psnr(*arguments)
-        ),
-        "Decibels are made with the logarithm to base 10, `np.log10`.": (
-            lambda *arguments: _x4_psnr(*arguments) * np.log(10)
-        ),
+        **expect.decibels(lambda loss, x2, w: (loss - w["x2"] * x2) / w["x4"]),
     }
-    expect.agree_on(answer, _x4_psnr, cases, slips, tolerance=1e-5)
+    expect.agree_on(answer, _x4_psnr, cases, slips, tolerance=3e-4)  # two decimals
     return "Each output's own error, and its own decibels: those can be compared."
 
 
@@ -297,6 +351,7 @@ _FORWARDS = {
     "b": "without skips the features fade, and with skips they grow",
     "c": "the features fade with skips and without, for skips help the gradient alone",
 }
+_CASES = [(True, 1, 5), (False, 2, 4), (True, 0, 3), (True, 3, 3)]
 
 
 @chapter.exercise(
@@ -305,11 +360,11 @@ _FORWARDS = {
     difficulty=2,
     minutes=15,
     stub="""
-        forwards = {
-            "with skip": ____,
-            "without skip": ____,
-            "conclusion": ____,
-        }
+        def grown(skip, seed, blocks=16):
+            return ____
+
+
+        forwards = {"grown": grown, "conclusion": ____}
     """,
     answer="forwards",
     hints=(
@@ -321,8 +376,8 @@ _FORWARDS = {
         "above or below 1, and by how much?",
     ),
     solution="""
-        def grown(skip, blocks=16):
-            keras.utils.set_random_seed(0)
+        def grown(skip, seed, blocks=16):
+            keras.utils.set_random_seed(seed)
             photo = models.photo_input()
             after = [models.conv(photo, 32, 1, activation=models.LEAKY)]
             for _ in range(blocks):
@@ -332,11 +387,7 @@ _FORWARDS = {
             return sizes[-1] / sizes[0]
 
 
-        forwards = {
-            "with skip": grown(skip=True),
-            "without skip": grown(skip=False),
-            "conclusion": "b",
-        }
+        forwards = {"grown": grown, "conclusion": "b"}
     """,
     because="""
         What is multiplied on the way back is multiplied on the way forward, too. Without
@@ -345,46 +396,110 @@ _FORWARDS = {
         networks have to do something about it: normalise, or multiply f by a small number
         before it is added, as EDSR does.
     """,
+    seconds=60,
 )
 def q5(answer: Any) -> str:
-    """Spread of the features after 16 blocks, with and without skips."""
-    found = expect.mapping(answer, ["with skip", "without skip", "conclusion"])
-    grown, faded = (
-        expect.number(found[name], f'the number "{name}"')
-        for name in ("with skip", "without skip")
-    )
-    letter = found["conclusion"]
-    if letter not in tuple(_FORWARDS):
-        raise NotYet('The conclusion is one of the letters `"a"`, `"b"`, `"c"`, in quotes.')
+    """Spread of the features after some blocks, with and without skips."""
+    found = expect.mapping(answer, ["grown", "conclusion"])
+    letter = expect.choose(found["conclusion"], _FORWARDS, "the conclusion")
+    grown = expect.function(found["grown"], "grown")
+    numbers = [
+        expect.number(expect.call(grown, *case), f"`grown{case}`") for case in _CASES
+    ]
+    expect.steady(grown, *_CASES[-1])
+    _expect_spreads(numbers)
     expect.that(
-        grown > 0 and faded > 0,
-        "A spread is above 0, and so is the ratio of two. Is one of your numbers a "
-        "logarithm, or a mean of the features instead of their standard deviation?",
+        numbers[-1] != numbers[-2],
+        "Two seeds make the same number. Set the seed before you build the blocks, with "
+        "`keras.utils.set_random_seed(seed)`.",
     )
-    expect.that(
-        grown != faded,
-        "Both numbers are the same. Was `skip` handed on to `models.residual_block`?",
+    with_skip, without = (float(expect.call(grown, skip, 0)) for skip in (True, False))
+    told = (
+        f"After 16 blocks the spread is {with_skip:.0f} times as large with skips, and "
+        f"{without:.0e} times without"
     )
-    expect.that(
-        faded < grown,
-        "Your network without skips holds on to more than the one with them. Are the two "
-        "exchanged, or did you divide the first spread by the last?",
-    )
-    expect.that(
-        grown > 2 and faded < 0.02,
-        f"Your numbers are {grown:.2g} with skips and {faded:.2g} without. After 16 blocks "
-        "the difference should be far greater. Compare the end of the last block with the "
-        "start of the first.",
-    )
-    expect.that(
-        letter == "b",
-        f"You say that {_FORWARDS[letter]}. With skips you measured {grown:.2g} times the "
-        "spread at the start: that does not follow.",
-    )
-    return (
-        f"With skips {grown:.1f} times as large, without {faded:.1g}. To add at every "
-        "block keeps the signal alive, and lets it grow."
-    )
+    expect.conclusion(letter, _FORWARDS, "b", told)
+    return f"{told}. To add at every block keeps the signal alive, and lets it grow."
+
+
+def _expect_spreads(numbers: list[float]) -> None:
+    """Compare with what the same seeds make here, which other photos hardly change."""
+
+    def near(other: Callable[..., float]) -> bool:
+        return np.allclose(numbers, [other(*case) for case in _CASES], rtol=0.08, atol=0)
+
+    def of(formula: Callable[[Any, Any, Any], float]) -> Callable[..., float]:
+        return lambda *case: formula(*_features(*case)[:3])
+
+    right = of(lambda photo, first, last: last.std() / first.std())
+    slips = {
+        "With skips and without are exchanged.": lambda s, *rest: right(not s, *rest),
+        "Is `skip` handed on?": lambda s, *rest: right(True, *rest),
+        "Is `seed` used?": lambda skip, seed, blocks: right(skip, 0, blocks),
+        "That is what is left of the gradient. Measure the features.": (
+            lambda *case: _features(*case)[3]
+        ),
+        "You divide the first spread by the last.": lambda *case: 1 / right(*case),
+        "That is the variance. The standard deviation is its root.": (
+            lambda *case: right(*case) ** 2
+        ),
+        "That is the mean of the features. Measure their standard deviation.": of(
+            lambda photo, first, last: last.mean() / first.mean()
+        ),
+        "That is the mean size of the features. Measure their standard deviation.": of(
+            lambda photo, first, last: np.abs(last).mean() / np.abs(first).mean()
+        ),
+        "That is the ratio of the largest features. Measure their standard deviation.": of(
+            lambda photo, first, last: last.max() / first.max()
+        ),
+        "That is their norm. The standard deviation leaves out the mean.": of(
+            lambda photo, first, last: np.linalg.norm(last) / np.linalg.norm(first)
+        ),
+        "You divide by the spread of the photo. Divide by that of what the first block "
+        "gets.": of(lambda photo, first, last: last.std() / photo.std()),
+        "Divide the last spread by the one before the first block.": of(
+            lambda photo, first, last: last.std()
+        ),
+        "That is a logarithm.": lambda *case: np.log10(right(*case)),
+        "You divide by the spread after the first block, not before it.": (
+            lambda *case: right(*case) / right(*case[:2], 1)
+        ),
+        "Is `blocks` used?": lambda skip, seed, blocks: right(skip, seed, 16),
+    }
+    if near(right):
+        return
+    for message, slip in slips.items():
+        expect.that(not near(slip), f"`grown{_CASES[0]}` is {numbers[0]:.2g}. {message}")
+    for case, number in zip(_CASES, numbers, strict=True):  # who draws weights otherwise
+        own = right(*case)
+        expect.that(
+            own / 2.5 < number < 2.5 * own,
+            f"`grown{case}` is {number:.2g}; on four photos of the sample the check "
+            f"measures {own:.2g}. Divide the standard deviation after the last block by "
+            "that before the first.",
+        )
+
+
+@cache
+def _features(skip: bool, seed: int, blocks: int) -> tuple[Any, Any, Any, float]:
+    """Return photos, what a stack of blocks gets and makes of them, the gradient left."""
+    import keras
+    import tensorflow as tf
+
+    from srlib import data, models
+
+    photos = data.find_photos(data.sample_folder()).take(4, 1)
+    lr = data.as_float(data.load_pairs(photos, "train").lr)
+    keras.utils.set_random_seed(seed)
+    start = models.photo_input()
+    after = [models.conv(start, 32, 1, activation=models.LEAKY)]
+    for _ in range(blocks):
+        after.append(models.residual_block(after[-1], skip=skip))
+    with tf.GradientTape() as tape:
+        first, *_, last = features = keras.Model(start, after)(lr)
+        end = tf.reduce_sum(last * tf.random.stateless_normal(last.shape, (seed, 0)))
+    sizes = [float(tf.norm(pull)) for pull in tape.gradient(end, features)]
+    return lr, first.numpy(), last.numpy(), sizes[0] / sizes[-1]
 
 
 # --- 6 -----------------------------------------------------------------------------------
@@ -436,25 +551,49 @@ def q6(answer: Any) -> str:
     size = model.count_params()
     expect.that(
         x4 > 1,
-        "Your x4 is not made of blocks at all. Enlarge as Model 2 does, by repeating "
-        "pixels, and keep the heads.",
+        "Your x4 is not made of blocks at all: something looks at neighbours after the "
+        "last enlargement, or this does so itself. Repeat pixels, and keep the heads.",
     )
     expect.that(
-        x4 == 4,
-        f"Your x4 is made of blocks of {x4}x{x4}, as Model 2's is: something still looks "
-        "at neighbours after the first enlargement.",
+        x4 != 2,
+        "Your x4 is made of blocks of 2x2, as Model 2's is: something still looks at "
+        "neighbours after the first enlargement.",
     )
-    expect.that(x2 == 2, f"Your x2 is made of blocks of {x2}x{x2}; in Model 2 it is 2x2.")
+    expect.that(
+        (x2, x4) == (2, 4),
+        f"Your x2 is made of blocks of {x2}x{x2} and your x4 of {x4}x{x4}. Without a block "
+        "after an enlargement they are of 2x2 and 4x4.",
+    )
     if size != _ALL:
         why = "Is the third block gone" if size < _ALL else "Did something come in"
         raise NotYet(
             f"Your network has {size:,} parameters, Model 2 has {_ALL:,}. {why}? It should "
             "only move."
         )
+    for head in ("x2", "x4"):
+        seen = networks.sight(model, head)
+        expect.that(
+            seen == 13,
+            f"Your {head} sees {seen}x{seen} pixels. Three blocks with 3x3 kernels, one "
+            "after the other, see 13x13: do all of them stand on its way?",
+        )
+    picture = np.random.default_rng(6).random((1, 9, 14, 3), np.float32)
     expect.that(
-        _hands_on(model),
+        all(
+            np.ptp(drawn, axis=(1, 2)).max() > 1e-3
+            for drawn in _alike_weights(model, picture, points=True)
+        ),
         "With all its 3x3 kernels at 0 your network draws one flat colour. So not every "
         "block has a line that leads round it.",
+    )
+    drawn, right = (
+        _alike_weights(one, picture) for one in (model, q6._solved(**_names())())
+    )
+    expect.that(
+        all(np.allclose(*two, rtol=0, atol=1e-3) for two in zip(drawn, right, strict=True)),
+        "Places and parameters are right. But with the same weights your network draws "
+        "another picture than Model 2's layers do: is an activation missing or another, or "
+        "does a line lead elsewhere than round two convolutions?",
     )
     return (
         "x2 is made of 2x2 blocks and x4 of 4x4: Model 1's ceilings, with Model 2's "
@@ -462,22 +601,30 @@ def q6(answer: Any) -> str:
     )
 
 
-def _hands_on(model: Any) -> bool:
-    """Tell whether a picture comes through if all kernels but those of 1x1 are 0."""
-    own = model.get_weights()
-    pointwise = [w.ndim == 4 and w.shape[:2] == (1, 1) for w in own]
-    model.set_weights(
-        [
-            np.full_like(w, keep / w.shape[-2] if keep else 0)
-            for w, keep in zip(own, pointwise, strict=True)
-        ]
-    )
-    picture = np.random.default_rng(6).random((1, 8, 8, 3), np.float32)
-    try:
+def _names() -> dict[str, Any]:
+    import keras
+
+    from srlib import models
+
+    return {"keras": keras, "models": models}
+
+
+def _alike_weights(model: Any, picture: np.ndarray, points: bool = False) -> list:
+    """Draw x2 and x4 with weights that follow from the shape of each array alone.
+
+    So it does not matter in which order a network lists them. With `points`, kernels of
+    3x3 are 0.
+    """
+
+    def content(shape: tuple[int, ...]) -> np.ndarray:
+        numbers = np.random.default_rng(shape).normal(size=shape)
+        if len(shape) == 1:
+            return 0.1 * np.abs(numbers)
+        return numbers * np.sqrt(2 / np.prod(shape[:-1])) * (shape[0] == 1 or not points)
+
+    with networks.other_weights(model, content):
         drawn = model.predict_on_batch(picture)
-    finally:
-        model.set_weights(own)
-    return all(np.ptp(drawn[head]) > 1e-4 for head in ("x2", "x4"))
+    return [drawn[head] for head in ("x2", "x4")]
 
 
 # --- 7 -----------------------------------------------------------------------------------
@@ -560,47 +707,59 @@ def q7(answer: Any) -> str:
         f"Your network has {size:,} parameters; {_MOST:,} are allowed. Twenty convolutions "
         "of 16 filters have fewer than 50,000.",
     )
-    shapes = [tuple(weight.shape) for weight in model.weights]
-    count = sum(len(shape) == 4 and shape[:2] == (3, 3) for shape in shapes)
+    count = sum(weight.shape[:2] == (3, 3) for weight in model.weights)
     expect.that(
         count >= _DEEP,
         f"Your network has {count} convolutions of 3x3; at least {_DEEP} are wanted, one "
         "after the other.",
     )
-    score, bicubic = _judge(model)
-    means = "; ".join(
-        f"{head} has {score[head]:.2f} dB, bicubic {bicubic[head]:.2f}" for head in score
-    )
-    lead = min(score[head] - bicubic[head] for head in score)
+    means, leads = [], []
+    for head in ("x2", "x4"):
+        score = networks.score(model, "antialiased", head)
+        bicubic = networks.baseline("bicubic", "antialiased", head)
+        means.append(f"{head} has {score:.2f} dB, bicubic {bicubic:.2f}")
+        leads.append(score - bicubic)
+        seen = networks.sight(model, head)
+        expect.that(
+            seen > _DEEP // 2,
+            f"Your {head} sees only {seen}x{seen} pixels. Do the convolutions stand "
+            "side by side, not one after the other?",
+        )
+    told, lead = "; ".join(means), min(leads)
     expect.that(
         lead > -2,
-        f"{means}. That is far off. Do the errors reach the first layers, and has the "
+        f"{told}. That is far off. Do the errors reach the first layers, and has the "
         "network to paint everything from nothing?",
     )
     expect.that(
         abs(lead) > 0.01,
-        f"{means}. That is bicubic interpolation itself, or nearly: the residual is still "
+        f"{told}. That is bicubic interpolation itself, or nearly: the residual is still "
         "0. Train the network, or find out why it does not learn.",
     )
     expect.that(
         lead > _BETTER,
-        f"{means}. Both have to be {_BETTER} dB above. Is there a skip round every "
+        f"{told}. Both have to be {_BETTER} dB above. Is there a skip round every "
         "block *and* one round the whole network? If so, train longer.",
     )
-    return f"{means}. Twenty convolutions learnt a residual, with {size:,} parameters."
+    count = _working(model)
+    expect.that(
+        count >= _DEEP,
+        f"{told}. But only {count} of your convolutions of 3x3 change both pictures; at "
+        f"least {_DEEP} have to.",
+    )
+    return f"{told}. Twenty convolutions learnt a residual, with {size:,} parameters."
 
 
-def _judge(model: Any) -> tuple[dict[str, float], dict[str, float]]:
-    """Score on the validation photos of the sample, antialiased recipe; and bicubic."""
-    from srlib import data, training
-
-    val = data.load_pairs(data.find_photos(data.sample_folder()), "val", "antialiased")
-    lr = data.as_float(val.lr)
-    drawn = training.predict(model, lr, batch_size=8)
-    score, bicubic = {}, {}
-    for head, scale in (("x2", 2), ("x4", 4)):
-        target = data.as_float(getattr(val, head))
-        score[head] = float(metrics.psnr(target, drawn[head]).mean())
-        enlarged = metrics.upscale(lr, scale, "bicubic")
-        bicubic[head] = float(metrics.psnr(target, enlarged).mean())
-    return score, bicubic
+def _working(model: Any) -> int:
+    """Count the kernels of 3x3 without which both pictures would be others."""
+    picture = np.random.default_rng(7).random((1, 19, 26, 3), np.float32)
+    drawn, count = model.predict_on_batch(picture), 0
+    for kernel in model.weights:
+        if len(kernel.shape) != 4 or kernel.shape[:2] != (3, 3):
+            continue
+        own = kernel.numpy()
+        kernel.assign(0 * own)
+        without = model.predict_on_batch(picture)
+        kernel.assign(own)
+        count += all(np.abs(drawn[h] - without[h]).max() > 1e-3 for h in ("x2", "x4"))
+    return count

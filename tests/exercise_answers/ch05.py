@@ -48,6 +48,21 @@ def cosmetic(row, kernel, rate):
     return result
 
 
+def same(row, kernel, rate):
+    wide = np.zeros(2 * rate + 1)
+    wide[::rate] = kernel
+    return np.convolve(row, wide[::-1], mode="same")
+
+
+def negative(row, kernel, rate):
+    result = np.zeros(len(row))
+    for i in range(len(row)):
+        for k, weight in zip((-1, 0, 1), kernel, strict=True):
+            if i + k * rate < len(row):
+                result[i] += weight * row[i + k * rate]
+    return result
+
+
 def padded(row, kernel, rate, order=(0, 1, 2), width=None, mode="constant"):
     width = rate if width is None else width
     wide = np.pad(row, width, mode=mode)
@@ -59,12 +74,23 @@ def padded(row, kernel, rate, order=(0, 1, 2), width=None, mode="constant"):
 # --- q5 ---
 
 
-def seen(*values, enough="5x5"):
-    windows = ("3x3", "5x5", "7x7", "9x9")
-    return {**dict(zip(windows, values, strict=True)), "enough": enough}
+def filtered(metric=metrics.psnr, fit=0, on=1, window=None, scale=2):
+    """Fit on one of the pairs and score on one of them."""
+
+    def score(train, val, size):
+        pairs = train, val
+        lr, hr = (
+            [data.as_float(getattr(pairs[k], name)) for k in (fit, on)]
+            for name in ("lr", f"x{scale}")
+        )
+        found = metrics.fit_linear_filter(lr[0], hr[0], scale, window or size)
+        return np.mean(metric(hr[1], metrics.apply_linear_filter(lr[1], found, scale)))
+
+    return score
 
 
-HONEST = (27.00, 27.12, 27.13, 27.13)
+def seen(function, enough="5x5"):
+    return {"filtered": function, "enough": enough}
 
 
 # --- q6 ---
@@ -113,6 +139,11 @@ def weighted(x2, x4):
         return x2 * means["x2"] + x4 * means["x4"]
 
     return total
+
+
+def by_place(target, drawn):
+    x2, x4 = (np.mean((target[head] - drawn[head]) ** 2) for head in target)
+    return x2 + 4 * x4
 
 
 def summed(target, drawn):
@@ -171,6 +202,8 @@ WRONG = {
         Wrong("edges", lambda r, k, n: padded(r, k, n, mode="edge"), "repeated outward"),
         Wrong("no rate", lambda r, k, n: padded(r, k, 1), "direct neighbours"),
         Wrong("cut", lambda r, k, n: padded(r, k, n)[n:-n], "only the middle"),
+        Wrong("as long as the kernel", same, "to have the shape `(4,)`, found `(7,)`"),
+        Wrong("negative index", negative, "A negative index"),
         Wrong("one pixel", lambda r, k, n: float(padded(r, k, n)[4]), "1 axes"),
     ],
     "q4": [
@@ -195,6 +228,11 @@ WRONG = {
             "half as long",
         ),
         Wrong(
+            "x2 without its middle",
+            lambda a, b: (2 * sum(a), 1 + 2 * (sum(a) + (sum(b) + 1) // 2)),
+            "middle pixel is missing",
+        ),
+        Wrong(
             "one side", lambda a, b: (1 + sum(a), 1 + sum(a) + (sum(b) + 1) // 2), "side"
         ),
         Wrong(
@@ -217,17 +255,24 @@ WRONG = {
             lambda a, b: (1 + 2 * (sum(a) + (sum(b) + 1) // 2), 1 + 2 * sum(a)),
             "x2 first",
         ),
-        Wrong("x4 alone", lambda a, b: 1 + 2 * (sum(a) + (sum(b) + 1) // 2), "1 axes"),
+        Wrong("x4 alone", lambda a, b: 1 + 2 * (sum(a) + (sum(b) + 1) // 2), "two numbers"),
     ],
     "q5": [
-        Wrong("the article's recipe", seen(22.21, 22.20, 22.20, 22.19), "the other one"),
-        Wrong("too near", seen(*HONEST, enough="3x3"), "more than 0.05 dB"),
-        Wrong("too far", seen(*HONEST, enough="9x9"), "the smallest that is"),
-        Wrong("one size", seen(27.0, 27.0, 27.0, 27.0), "Hand the size on"),
-        Wrong("another scale", seen(27.0, 24.0, 24.1, 24.1), "clearly worse"),
-        Wrong("squared errors", seen(0.002, 0.002, 0.002, 0.002), "a PSNR in dB"),
-        Wrong("all photos", seen(np.full(24, 27.0), 27.1, 27.1, 27.1), "one number"),
-        Wrong("a whole number", seen(*HONEST, enough=5), "in quotes"),
+        Wrong("too near", seen(filtered(), "3x3"), "more than 0.05 dB"),
+        Wrong("too far", seen(filtered(), 9), "the smallest that is"),
+        Wrong("training photos", seen(filtered(on=0)), "score on the training photos"),
+        Wrong("fitted on both", seen(filtered(fit=1)), "that it is judged on"),
+        Wrong("exchanged", seen(filtered(fit=1, on=0)), "exchanged"),
+        Wrong("batch metric", seen(filtered(metrics.batch_psnr)), "of the mean error"),
+        Wrong("squared errors", seen(filtered(metrics.mse)), "into decibels"),
+        Wrong("x4", seen(filtered(scale=4)), "Look at x2"),
+        Wrong("one size", seen(filtered(window=5)), "Hand the size on"),
+        Wrong(
+            "invented",
+            seen(lambda train, val, size: 27 + size / 100),
+            "of small pairs",
+        ),
+        Wrong("another window", seen(filtered(), "11x11"), "`enough`"),
     ],
     "q6": [
         Wrong("Model 2", None, "sees 9x9", lambda n: dilated((1, 1), (1, 1), (1, 1))),
@@ -250,7 +295,8 @@ WRONG = {
         Wrong("a mean over all", weighted(0.2, 0.8), "mean over all pixels"),
         Wrong("a quarter of x2", weighted(0.25, 1), "four times too small"),
         Wrong("a sum", summed, "the sum itself"),
-        Wrong("some weights", weighted(0.3, 0.7), "not with these weights"),
+        Wrong("by place", by_place, "by their place"),
+        Wrong("some weights", weighted(0.3, 0.7), "x4, weighted"),
         Wrong("one argument", lambda target: 1.0, "expected 2 arguments"),
     ],
     "q8": [

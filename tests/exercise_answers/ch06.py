@@ -27,6 +27,7 @@ def names():
         "models": models,
         "zoo": zoo,
         "training": training,
+        "networks": {"attempt 1": None},
         "extractors": {"imagenet-lite0": backbone.feature_extractor("imagenet-lite0")},
         "train": data.load_pairs(photos, "train", "article"),
         "val": data.load_pairs(photos, "val", "article"),
@@ -81,6 +82,18 @@ def itself(eyes):
     return eyes
 
 
+def always_the_chapters(eyes):
+    copy = backbone.feature_extractor("imagenet-lite0")
+    copy.trainable = False
+    return copy
+
+
+def backwards(eyes):
+    copy = keras.models.clone_model(eyes)
+    eyes.set_weights(copy.get_weights())
+    return copy
+
+
 def shared(eyes):
     copy = keras.Model(eyes.input, eyes.output)
     copy.trainable = False
@@ -101,10 +114,20 @@ def colleague(inside="relu", output="relu", side=1):
 # --- q6 ---
 
 
-def measured(**changes):
-    honest = {"off by": [1.33, 1.05], "x2": [15.8, 10.7], "x4": [17.8, 18.9]}
-    nearest = {"x2": 20.7, "x4": 20.7}
-    return {**honest, "conclusion": "b", "nearest": nearest, **changes}
+def moved(by, seed=1, attempt=1):
+    """Build an attempt and move its weights, as training would."""
+    model = models.build(f"efficientnet_{attempt}", seed=seed)
+    rng = np.random.default_rng(0)
+    model.set_weights([w + by * rng.normal(size=w.shape) for w in model.get_weights()])
+    return model
+
+
+def measured(slow=0.01, fast=0.02, conclusion="b", **fast_is):
+    return lambda names: {
+        "0.001": moved(slow),
+        "0.01": moved(fast, **fast_is),
+        "conclusion": conclusion,
+    }
 
 
 # --- q7 ---
@@ -153,6 +176,8 @@ WRONG = {
             "one a convolution",
         ),
         Wrong("3x3", lambda w: wire(w, kernel=9), "not 3x3"),
+        Wrong("no first", lambda w: wire(w) - 4 * [*w, 3][0], "the 3 channels of x2"),
+        Wrong("grows its argument", lambda w: wire(w.append(3) or w[:-1]), "changes `w`"),
         Wrong("attempt 4 alone", lambda w: 4611, "use the argument"),
         Wrong("the number", 4611, "Expected a function"),
     ],
@@ -170,27 +195,28 @@ WRONG = {
         Wrong("statistics left behind", trained_only, "Batch normalisation also"),
         Wrong("not frozen", thawed, "it is not frozen"),
         Wrong("no copy", itself, "not a copy"),
-        Wrong("shared layers", shared, "they share layers"),
+        Wrong("always the same", always_the_chapters, "use the argument"),
+        Wrong("backwards", backwards, "weights were changed"),
+        Wrong("shared layers", shared, "Do they share layers"),
         Wrong("a number", lambda eyes: 2112, "to return a network"),
     ],
     "q5": [
         Wrong("the wrong ones", lambda: colleague(inside=None), "An output can still die"),
         Wrong("all of them", lambda: colleague(None, None), "layers inside as well"),
         Wrong("cut above, too", lambda: colleague(output="relu6"), "What cuts it off"),
+        Wrong("flat ends", lambda: colleague(output="hard_sigmoid"), "computes 3.5"),
         Wrong("larger kernels", lambda: colleague(output=None, side=3), "the colleague's"),
         Wrong("the function's name", lambda: colleague, "hand in what it returns"),
     ],
     "q6": [
-        Wrong("wishful", measured(conclusion="a"), "and both outputs are above nearest. B"),
-        Wrong("no nearer", measured(conclusion="c"), "comes no nearer to the identity. B"),
-        Wrong("it works", measured(x2=[15.8, 21.0], x4=[17.8, 21.0]), "does not follow"),
-        Wrong("twice the same", measured(**{"off by": [1.33, 1.33]}), "off by the same"),
-        Wrong("score twice", measured(x4=[17.8, 17.8]), "x4 has the same score twice"),
-        Wrong("a loss", measured(x4=[0.02, 0.01]), "a PSNR in dB"),
-        Wrong("steps", measured(**{"off by": [1330.0, 40.0]}), "what `distance` returns"),
-        Wrong("one number", measured(x4=20.0), "one for each rate"),
-        Wrong("all epochs", measured(x4=[17.8, [19.0, 20.0]]), "to be one number"),
-        Wrong("a sentence", measured(conclusion="it helps"), "one of the letters"),
+        Wrong("wishful", None, "that does not follow", measured(conclusion="a")),
+        Wrong("twice the same", None, "the same matrix", measured(fast=0.01)),
+        Wrong("untrained", None, "0.01 is not trained", measured(fast=0)),
+        Wrong("exchanged", None, "exchanged", measured(slow=0.03)),
+        Wrong("another seed", None, "the seed 1", measured(seed=7)),
+        Wrong("attempt 4", None, "69,750 parameters", measured(attempt=4)),
+        Wrong("a sentence", None, "one of the letters", measured(conclusion="it helps")),
+        Wrong("numbers", {"off by": [1.33, 1.05]}, "no entry for 0.001"),
     ],
     "q7": [
         Wrong("untrained", None, "hardly learned anything", lambda names: decoder()),
@@ -198,7 +224,7 @@ WRONG = {
         Wrong("one place", None, "The goal is", lambda names: linear(names, 12)),
         Wrong("too large", None, "30,000 are", lambda names: decoder(widths=(64, 64))),
         Wrong("from the photo", None, "not the photo", lambda names: decoder(inputs=3)),
-        Wrong("wrong head", None, "16x16 pixels", lambda names: decoder(head=48)),
+        Wrong("wrong head", None, "72x72 pixels", lambda names: decoder(head=48)),
         Wrong("the function", lambda: None, "hand in what it returns"),
     ],
 }
