@@ -17,9 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from srlib.receptive import side_holding
+from srlib.runs.verdicts import SAME_DB
 
 if TYPE_CHECKING:
     from srlib.runs.results import Record
+    from srlib.runs.verdicts import Difference
 
 #: Inches. Shown at 100 pixels an inch, so a figure fills the book's column.
 WIDTH = 7.2
@@ -298,6 +300,37 @@ def seeds(
                 f"{method} {value:.2f}", (value, 1), xycoords=("data", "axes fraction"),
                 ha="right", va="top", fontsize=8, color=INK, rotation=90,
             )  # fmt: skip
+    return axes
+
+
+def forest(
+    found: Mapping[tuple[str, str], Difference], same: float = SAME_DB
+) -> np.ndarray:
+    """Draw differences: intervals over the photos as bars, seeds as dots, a row a label.
+
+    Parameters
+    ----------
+    found
+        By label and output.
+    same
+        Differences up to here, in dB, count as none: the grey band.
+
+    Returns
+    -------
+    numpy.ndarray of Axes
+        Shape (2,): a chart an output.
+    """
+    labels = list(dict.fromkeys(label for label, _ in found))
+    size = (WIDTH, 0.42 * len(labels) + 1.2)
+    _, axes = plt.subplots(1, 2, figsize=size, sharey=True)
+    for ax, (head, colour) in zip(axes, HEAD_COLOURS.items(), strict=True):
+        ax.axvspan(-same, same, color="#EDEDED")
+        for row, label in enumerate(labels):
+            one = found[label, head]
+            ax.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.5)
+            ax.plot(one.by_seed, [row] * len(one.by_seed), "o", color=INK, ms=4)
+        ax.set(title=HEAD_NAMES[head], xlabel="dB", ylim=(len(labels) - 0.5, -0.5))
+    axes[0].set_yticks(range(len(labels)), labels)
     return axes
 
 
