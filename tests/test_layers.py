@@ -30,6 +30,7 @@ ORDER = [
     "runs.results",
     "runs.speed",
     "runs.verdicts",
+    "runs.claims",
     "runs.plans",
     "runs.weights",
     "runs.runner",

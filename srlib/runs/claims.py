@@ -49,7 +49,7 @@ FORMER = {
     "C15": "refuted", "C16": "refuted",
 }  # fmt: skip
 
-ENOUGH = 3  # long runs, to count alone
+ENOUGH = 3  # long runs, to count alone; seeds, to decide
 HALF = 0.6  # of Model 3's PSNR: what "halved" may mean, read off a plot
 REACHED_DB = 22.0  # a score at x2 that Models 3 and 4 reach: how long do they take?
 
@@ -142,7 +142,8 @@ def compared(
     if not by_seed(first, second):
         return None, "no runs of the same seed"
     found = difference(first, second, head)
-    return None if found.outcome == "undecided" else found.outcome in wanted, str(found)
+    undecided = found.outcome == "undecided" or len(found.by_seed) < ENOUGH
+    return None if undecided else found.outcome in wanted, str(found)
 
 
 def _at_both(

@@ -1,6 +1,6 @@
 """Measure how long a training step of Models 3 and 4 takes, by turns (C15, chapter 9).
 
-    python tools/speed/steps.py        writes data/results/steps.json; a minute or two
+    python -m tools.speed.steps          writes data/results/steps.json; a minute or two
 
 The networks are trained as the article did, with plain Keras, on batches of random numbers:
 what a step costs does not depend on the picture. What is compared is run in turn, so that a
