@@ -304,7 +304,7 @@ def seeds(
 
 
 def forest(
-    found: Mapping[tuple[str, str], Difference], same: float = SAME_DB
+    found: Mapping[tuple[str, str], Difference], same: float = SAME_DB, reach: float = 1
 ) -> np.ndarray:
     """Draw differences: intervals over the photos as bars, seeds as dots, a row a label.
 
@@ -314,6 +314,8 @@ def forest(
         By label and output.
     same
         Differences up to here, in dB, count as none: the grey band.
+    reach
+        Of the axes, in dB. What lies beyond is an arrow at the edge.
 
     Returns
     -------
@@ -328,8 +330,12 @@ def forest(
         for row, label in enumerate(labels):
             one = found[label, head]
             ax.plot([one.low, one.high], [row, row], color=colour, lw=5, alpha=0.5)
-            ax.plot(one.by_seed, [row] * len(one.by_seed), "o", color=INK, ms=4)
-        ax.set(title=HEAD_NAMES[head], xlabel="dB", ylim=(len(labels) - 0.5, -0.5))
+            for db in one.by_seed:  # a dead output would press all else together
+                mark = "o" if abs(db) <= reach else "<" if db < 0 else ">"
+                ax.plot(np.clip(db, -reach, reach), row, mark, color=INK, ms=4)
+        limits = (-1.05 * reach, 1.05 * reach)
+        ax.set(title=HEAD_NAMES[head], xlabel="dB", xlim=limits)
+        ax.set_ylim(len(labels) - 0.5, -0.5)
     axes[0].set_yticks(range(len(labels)), labels)
     return axes
 

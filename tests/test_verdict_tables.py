@@ -126,27 +126,3 @@ def test_the_table_of_antialiased_runs(records, outputs):
             ends = [float(value) for value in row[f"{head} - bicubic"].split(" to ")]
             gains = [above(run, head, "bicubic") for run in runs]
             assert ends == pytest.approx([min(gains), max(gains)], abs=0.0051)
-
-
-def test_the_table_of_dead_colours(records, outputs):
-    shown = table(outputs["dead-table"][0])
-    for name, title in list(zoo.TITLES.items())[4:]:
-        if title not in shown:
-            continue
-        runs = [
-            r
-            for r in records
-            if (r.model, r.recipe, r.loss, r.changes) == (name, "article", "mse", {})
-            and r.loss_weights == zoo.NETWORKS[name].loss_weights
-            and r.black
-        ]
-        for moment, column in (
-            ("start", "born with a black colour"),
-            ("end", "end with one"),
-        ):
-            dead = 0
-            for run in runs:
-                shares = [s for head in run.black[moment].values() for s in head]
-                dead += max(shares) >= 0.999
-            assert int(shown[title][column]) == dead
-        assert int(shown[title]["runs that were looked at"]) == len(runs)

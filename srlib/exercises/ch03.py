@@ -496,9 +496,10 @@ _MARGIN, _LEARNT = 0.1, 0.05
         The antialiased recipe was chosen for a reason. There the input is nearly the block
         means of the target, so nearest neighbour is nearly at the ceiling, and what varies
         inside a block can be guessed from the blocks around it. With the article's recipe
-        it is mostly aliasing, and hardly anything can be guessed: even the best linear
-        filter of chapter 2, which draws no blocks, stays below that ceiling, and so did
-        this network in 20 epochs on the sample.
+        the input is aliased: it holds samples, not means, and they tell much less of what
+        lies between them (chapter 1). Even the best linear filter of chapter 2, which draws
+        no blocks, stays below that ceiling, and so did this network in 20 epochs on the
+        sample.
     """,
     seconds=120,
 )
