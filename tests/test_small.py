@@ -187,7 +187,7 @@ ACTIVATIONS = (None, "relu", "leaky_relu", "softmax", blur, blur, ops.tanh)
 PUNISHED = st.sampled_from([None, None, None, "l2"])
 CONVOLUTIONS = st.fixed_dictionaries(
     {
-        "kind": st.sampled_from([layers.Conv2D, layers.Conv2D, HalfConv, RolledConv]),
+        "kind": st.sampled_from([layers.Conv2D, HalfConv, RolledConv]),
         "kernel_size": st.sampled_from([1, 1, 3, (1, 3)]),
         "dilation_rate": st.sampled_from([1, 1, 2]),
         "use_bias": st.booleans(),
@@ -260,7 +260,7 @@ LARGER = (
 
 def random_network(draw):
     """Build a network of odd layers; the same one for the same draws."""
-    photo = keras.Input((None, None, 3), name="lr")
+    photo = keras.Input((4, 4, 3), name="lr")  # slopes by row ask for its size
     first = layers.Conv2D(FILTERS, 3, padding="same", activation="tanh")(photo)
     made = {1: [first], 2: [up(first)], 4: [up(up(first))]}  # by size
     shared = odd_conv(**draw(CONVOLUTIONS))
@@ -277,7 +277,7 @@ def random_network(draw):
             y = shared(x)
         elif kind == "one":
             names = sorted(ONE) if scale > 1 else sorted(ONE)[:-2]
-            y = ONE[draw(st.sampled_from([*names, "neighbours", "neighbours"]))]()(x)
+            y = ONE[draw(st.sampled_from([*names, "neighbours", "rolled"]))]()(x)
         else:
             other = draw(st.sampled_from(made[scale]))
             y = TWO[draw(st.sampled_from(sorted(TWO)))](x, other)
