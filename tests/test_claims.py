@@ -70,7 +70,7 @@ def both(run, other):
 def decided(a, b, head):
     """Compare two networks by the rule, with a bootstrap of its own."""
     seeds = sorted(a.keys() & b.keys())
-    if not seeds:
+    if len(seeds) < 3:
         return "undecided"
     by_seed = [
         np.array(a[s]["per_image"][head]) - np.array(b[s]["per_image"][head]) for s in seeds

@@ -7,7 +7,7 @@ import numpy as np
 from exercise_answers import Wrong
 from srlib import zoo
 from srlib.exercises import ch09
-from srlib.runs import results, verdicts
+from srlib.runs import claims, results, verdicts
 
 #: None trains a network.
 SLOW = set()
@@ -191,7 +191,7 @@ def needs_runs(evidence):
 
 WRONG = {
     "q1": [
-        Wrong("hardly visible", outcomes(a="the same"), "question does the rule ask first"),
+        Wrong("hardly visible", outcomes(a="the same"), "is it below 0.1 dB"),
         Wrong("the photos agree", outcomes(b="higher"), "And the third seed"),
         Wrong("signs disagree", outcomes(c="undecided"), "how far from zero"),
         Wrong("one seed will do", outcomes(d="lower"), "the whole interval"),
@@ -255,7 +255,7 @@ WRONG = {
             measured(seed_0=lambda r: r["seed 1"]),
         ),
         Wrong("turned round", None, "`a` minus", measured(seed_0=turned)),
-        Wrong("none", None, "lacks 2 of the pairs", measured(changed=lambda r: [])),
+        Wrong("none", None, "of the pairs", measured(changed=lambda r: [])),
         Wrong(
             "all",
             None,
@@ -280,7 +280,7 @@ WRONG = {
         Wrong("fills the gap", verdict(by_rule, absent="no"), "What no run asks is `open`"),
         Wrong("the outcome", lambda evidence: "higher", "one of the words"),
         Wrong(
-            "the chapter's", lambda evidence: verdicts.c4(evidence), "a claim of your own"
+            "the chapter's", lambda evidence: claims.judge(evidence), "a claim of your own"
         ),
     ],
 }
