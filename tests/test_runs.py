@@ -576,3 +576,8 @@ def test_a_stop_keeps_what_is_done(tiny_plan, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(queue, "run", run)
     assert cli.main(tiny_plan) == 0
     assert len(list(done.glob("*.json"))) == 2
+
+
+def test_a_trained_network_loads_in_a_process_that_did_nothing_else():
+    code = "from srlib.runs.weights import load_trained; load_trained('depth_to_space')"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

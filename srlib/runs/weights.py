@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from srlib import models  # noqa: F401  Keras finds a saved network's layers by this import
 from srlib.runs.plans import PLANS, RunConfig, plan
 from srlib.sources import backbone, places
 
