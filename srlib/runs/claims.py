@@ -538,24 +538,6 @@ def _c20(e: Evidence) -> Finding:
     )
 
 
-def _ours_c15(e: Evidence) -> Finding:
-    """Ask what features are worth, where no wire and no dead output hides it."""
-    sound = {"x4_from": "trunk", "output_activation": None}
-    lite0 = e.runs(
-        "efficientnet_4", **sound, backbone="imagenet-lite0", feature_scale=1 / 55
-    )
-    return states(
-        {
-            **_at_both(lite0, e.runs("efficientnet_4", **sound), " above random ones"),
-            **_at_both(
-                lite0,
-                e.runs("efficientnet_4", **sound, backbone="plain"),
-                " above a plain convolution",
-            ),
-        }
-    )
-
-
 _FINALS = ("efficientnet_4", "atrous")
 
 SENTENCES: tuple[Sentence, ...] = (
@@ -745,13 +727,6 @@ SENTENCES: tuple[Sentence, ...] = (
         "C20", "said", "sorting the files makes sure that it always sees the same photos",
         "the list of files, and the validation batches of two epochs", _c20,
     ),
-)  # fmt: skip
-
-#: What the article did not ask.
-OURS = Sentence(
-    "C15", "said", "trained features are worth something here (ours)",
-    "Lite0's at the size of the random ones: higher than each rival, at each output",
-    _ours_c15,
 )  # fmt: skip
 
 
